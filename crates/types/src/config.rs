@@ -1,7 +1,8 @@
 //! Where things are, and how a configuration is refused.
 
-use crate::canonical::{Canonical, Sink};
+use crate::canonical::{Canonical, Reader, Sink};
 use crate::ids::{Mac, NodeId};
+use crate::limits::{MAX_LINKS, MAX_NODES};
 use core::fmt;
 
 /// A configuration value that can't be used: what, its value, and what would do.
@@ -99,6 +100,70 @@ impl Geometry {
     }
 }
 
+impl Geometry {
+    /// Reads canonical bytes.
+    pub fn read(r: &mut Reader<'_>) -> Option<Geometry> {
+        fn point(r: &mut Reader<'_>) -> Option<[f64; 3]> {
+            Some([r.f64()?, r.f64()?, r.f64()?])
+        }
+        let room = r.option(|r| Some(Room { min_m: point(r)?, max_m: point(r)? }))?;
+        let node = |r: &mut Reader<'_>| {
+            Some(NodePlace {
+                id: NodeId(r.u8()?),
+                mac: r.option(|r| r.array().map(Mac))?,
+                position_m: r.option(point)?,
+            })
+        };
+        let nodes = (0..r.count(MAX_NODES)?).map(|_| node(r)).collect::<Option<_>>()?;
+        let station = |r: &mut Reader<'_>| {
+            Some(AccessPointPlace { mac: Mac(r.array()?), position_m: r.option(point)? })
+        };
+        let access_points = (0..r.count(MAX_LINKS)?).map(|_| station(r)).collect::<Option<_>>()?;
+        Some(Geometry { room, nodes, access_points })
+    }
+
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// If there are more nodes or access points than the engine follows, ids or MACs are not unique, or the room has
+    /// no extent.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let most = |n: usize, limit: usize, field| {
+            if n <= limit { Ok(()) } else { Err(ConfigError::new(field, n, format_args!("at most {limit}"))) }
+        };
+        most(self.nodes.len(), MAX_NODES, "node")?;
+        most(self.access_points.len(), MAX_LINKS, "access_point")?;
+        for pair in self.nodes.windows(2) {
+            if pair[0].id >= pair[1].id {
+                return Err(ConfigError::new("node.id", pair[1].id.0, "each id once, ascending"));
+            }
+        }
+        for pair in self.access_points.windows(2) {
+            if pair[0].mac >= pair[1].mac {
+                return Err(ConfigError::new("access_point.mac", pair[1].mac, "each MAC once, ascending"));
+            }
+        }
+        let macs = |mac: Mac| {
+            self.nodes.iter().filter(|n| n.mac == Some(mac)).count()
+                + self.access_points.iter().filter(|a| a.mac == mac).count()
+        };
+        if let Some(mac) = self.nodes.iter().filter_map(|n| n.mac).find(|&m| macs(m) > 1) {
+            return Err(ConfigError::new("node.mac", mac, "each MAC once"));
+        }
+        if let Some(room) = &self.room {
+            for k in 0..3 {
+                ConfigError::check_range(
+                    "room.max_m - room.min_m",
+                    room.max_m[k] - room.min_m[k],
+                    0.5,
+                    1000.0,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Canonical for Room {
     fn canonical<S: Sink>(&self, out: &mut S) {
         let Self { min_m, max_m } = self;
@@ -136,6 +201,27 @@ impl Canonical for Geometry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_geometry_round_trips_and_refuses_doubles() {
+        let node = |id, mac| NodePlace {
+            id: NodeId(id),
+            mac: Some(Mac([mac; 6])),
+            position_m: Some([1.0, 2.0, 0.5]),
+        };
+        let mut geometry = Geometry {
+            room: Some(Room { min_m: [0.0; 3], max_m: [5.0, 4.0, 2.5] }),
+            nodes: vec![node(1, 1), node(2, 2)],
+            access_points: vec![AccessPointPlace { mac: Mac([9; 6]), position_m: None }],
+        };
+        geometry.check().unwrap();
+        let bytes = geometry.to_canonical_bytes();
+        assert_eq!(Geometry::read(&mut Reader::new(&bytes)), Some(geometry.clone()));
+        geometry.nodes[1].mac = Some(Mac([9; 6]));
+        assert!(geometry.check().unwrap_err().to_string().contains("each MAC once"));
+        geometry.nodes[1].id = NodeId(1);
+        assert!(geometry.check().unwrap_err().to_string().contains("each id once"));
+    }
 
     #[test]
     fn a_refusal_names_field_value_and_range() {

@@ -1,7 +1,9 @@
 //! Links and the cycle plan.
 
-use crate::canonical::{Canonical, Sink};
+use crate::canonical::{Canonical, Reader, Sink};
+use crate::config::ConfigError;
 use crate::ids::{Mac, NodeId};
+use crate::limits::MAX_NODES;
 use crate::units::Timestamp;
 
 /// How a frame's samples were arranged on the wire: frames of different layouts pass different filters in the
@@ -145,6 +147,35 @@ impl CyclePlan {
         CyclePlan { cycle_ns: 50_000_000, slots: Vec::new(), guard_permille: 100 }
     }
 
+    /// Reads canonical bytes.
+    pub fn read(r: &mut Reader<'_>) -> Option<CyclePlan> {
+        let cycle_ns = r.u64()?;
+        let slots = (0..r.count(MAX_NODES)?).map(|_| r.u8().map(NodeId)).collect::<Option<_>>()?;
+        Some(CyclePlan { cycle_ns, slots, guard_permille: r.u16()? })
+    }
+
+    /// Checks what the types can't.
+    ///
+    /// # Errors
+    /// If the cycle's length, the slots or the guard are out of range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        ConfigError::check_range("tdma.cycle_ns", self.cycle_ns as f64, 1e6, 1e9)?;
+        ConfigError::check_range("tdma.guard_permille", f64::from(self.guard_permille), 0.0, 499.0)?;
+        if self.slots.len() > MAX_NODES {
+            return Err(ConfigError::new(
+                "tdma.slots",
+                self.slots.len(),
+                format_args!("at most {MAX_NODES} slots"),
+            ));
+        }
+        let mut sorted = self.slots.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|p| p[0] == p[1]) {
+            Some(pair) => Err(ConfigError::new("tdma.slots", pair[0].0, "each node once")),
+            None => Ok(()),
+        }
+    }
+
     /// Whose slot a moment of mesh time falls in; `None` in a guard interval or without TDMA.
     pub fn transmitter_at(&self, mesh_time: Timestamp) -> Option<NodeId> {
         let n = self.slots.len() as u64;
@@ -160,6 +191,25 @@ impl CyclePlan {
             return None;
         }
         self.slots.get(usize::try_from(slot).ok()?).copied()
+    }
+}
+
+impl Transmitter {
+    /// Reads canonical bytes.
+    pub fn read(r: &mut Reader<'_>) -> Option<Transmitter> {
+        Some(match r.u8()? {
+            0 => Transmitter::Node(NodeId(r.u8()?)),
+            1 => Transmitter::Station(Mac(r.array()?)),
+            2 => Transmitter::Ambient(r.u8()?),
+            _ => return None,
+        })
+    }
+}
+
+impl Link {
+    /// Reads canonical bytes.
+    pub fn read(r: &mut Reader<'_>) -> Option<Link> {
+        Link::new(Transmitter::read(r)?, NodeId(r.u8()?), Layout::from_code(r.u8()?)?)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::canonical::Reader;
-use crate::ids::{LinkId, Mac, NodeId};
+use crate::ids::{LinkId, NodeId};
 use crate::limits::{MAX_LINKS, MAX_NODES};
-use crate::link::{Identification, Layout, Link, Transmitter};
+use crate::link::{Identification, Link};
 use crate::status::{CalibrationState, RefusalReason};
 
 impl PoseFrame {
@@ -135,16 +135,6 @@ fn node(r: &mut Reader<'_>) -> Option<NodeHealth> {
     })
 }
 
-fn link(r: &mut Reader<'_>) -> Option<Link> {
-    let tx = match r.u8()? {
-        0 => Transmitter::Node(NodeId(r.u8()?)),
-        1 => Transmitter::Station(Mac(r.array()?)),
-        2 => Transmitter::Ambient(r.u8()?),
-        _ => return None,
-    };
-    Link::new(tx, NodeId(r.u8()?), Layout::from_code(r.u8()?)?)
-}
-
 fn calibration(r: &mut Reader<'_>) -> Option<CalibrationState> {
     Some(match r.u8()? {
         0 => CalibrationState::None,
@@ -164,7 +154,7 @@ fn calibration(r: &mut Reader<'_>) -> Option<CalibrationState> {
 fn link_status(r: &mut Reader<'_>) -> Option<LinkStatus> {
     Some(LinkStatus {
         id: LinkId(r.u16()?),
-        link: link(r)?,
+        link: Link::read(r)?,
         identification: match r.u8()? {
             0 => Identification::Mac,
             1 => Identification::Slot,
