@@ -185,13 +185,20 @@ pub struct Chain {
     /// The last cycle in use, or the one before the first that a boot allows.
     last: Option<CycleIndex>,
     running: bool,
+    source: Option<Source>,
     step: Digester,
 }
 
 impl Chain {
     /// The chain of a genesis, before any entry.
     pub fn new(genesis: &Genesis) -> Chain {
-        Chain { head: genesis.digest(), last: None, running: false, step: Digester::new(context::CHAIN) }
+        Chain {
+            head: genesis.digest(),
+            last: None,
+            running: false,
+            source: None,
+            step: Digester::new(context::CHAIN),
+        }
     }
 
     /// A chain that continues after `witness`, which the caller has verified or trusts.
@@ -200,6 +207,7 @@ impl Chain {
             head: witness.chain,
             last: None,
             running: witness.kind != EntryKind::Stop,
+            source: None,
             step: Digester::new(context::CHAIN),
         };
         chain.note(witness);
@@ -216,9 +224,15 @@ impl Chain {
         self.last
     }
 
+    /// Source of the last entry.
+    pub fn last_source(&self) -> Option<Source> {
+        self.source
+    }
+
     fn note(&mut self, witness: &Witness) {
         self.head = witness.chain;
         self.running = witness.kind != EntryKind::Stop;
+        self.source = Some(witness.source);
         self.last = match witness.kind {
             EntryKind::Boot => witness.cycle.0.checked_sub(1).map(CycleIndex),
             EntryKind::Cycle | EntryKind::Stop => Some(witness.cycle),
