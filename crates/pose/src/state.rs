@@ -1,0 +1,109 @@
+//! What the tracker remembers.
+
+use crate::assignment::SIZE;
+use crate::{Measurement, Plan};
+use wavewitness_types::{CycleIndex, PersonTrack, Timestamp, TrackId, TrackState};
+
+/// A track's history beside what is published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub born: Timestamp,
+    pub measured: Timestamp,
+    /// Bit k: the image k images ago showed it.
+    history: u32,
+    /// Images since (and with) birth, at most 32.
+    images: u32,
+}
+
+impl Slot {
+    pub fn new(now: Timestamp) -> Slot {
+        Slot { born: now, measured: now, history: 1, images: 1 }
+    }
+
+    pub fn push(&mut self, hit: bool) {
+        self.history = (self.history << 1) | u32::from(hit);
+        self.images = (self.images + 1).min(32);
+    }
+
+    /// Hits within the last `window` images.
+    pub fn hits(&self, window: u32) -> u32 {
+        (self.history & (u32::MAX >> (32 - window))).count_ones()
+    }
+
+    /// Misses within the last `window` images.
+    pub fn misses(&self, window: u32) -> u32 {
+        window.min(self.images) - self.hits(window)
+    }
+}
+
+/// Tracks, ascending by id. Allocates at construction only.
+#[derive(Clone)]
+pub struct State {
+    pub(crate) tracks: Vec<PersonTrack>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) measurements: Vec<Measurement>,
+    pub(crate) now: Timestamp,
+    started: bool,
+    next_id: u32,
+}
+
+impl State {
+    /// Nobody; ids from 0.
+    pub fn new(plan: &Plan) -> State {
+        State::resumed(plan, CycleIndex(0))
+    }
+
+    /// Nobody, at a (re)start of a chain: ids begin beyond any that earlier cycles can have given, so that none is
+    /// reused within the chain.
+    pub fn resumed(plan: &Plan, first_cycle: CycleIndex) -> State {
+        let next_id = first_cycle.0.saturating_mul(u64::from(plan.config.births_per_cycle));
+        State {
+            tracks: Vec::with_capacity(SIZE),
+            slots: Vec::with_capacity(SIZE),
+            measurements: Vec::with_capacity(SIZE),
+            now: Timestamp::default(),
+            started: false,
+            next_id: u32::try_from(next_id).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Every track, ascending by id: at most [`wavewitness_types::limits::MAX_PEOPLE`] confirmed or coasting, and as
+    /// many tentative.
+    pub fn tracks(&self) -> &[PersonTrack] {
+        &self.tracks
+    }
+
+    /// Moves the time on; returns the seconds that passed.
+    pub(crate) fn advance(&mut self, at: Timestamp) -> f64 {
+        let dt = if self.started { at.seconds_since(self.now) } else { 0.0 };
+        self.started = true;
+        self.now = self.now.max(at);
+        dt
+    }
+
+    /// Keeps the tracks of which `keep` is true.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&PersonTrack, &Slot) -> bool) {
+        let mut kept = 0;
+        for t in 0..self.tracks.len() {
+            if keep(&self.tracks[t], &self.slots[t]) {
+                self.tracks[kept] = self.tracks[t];
+                self.slots[kept] = self.slots[t];
+                kept += 1;
+            }
+        }
+        self.tracks.truncate(kept);
+        self.slots.truncate(kept);
+    }
+
+    /// Confirmed and coasting tracks.
+    pub(crate) fn people_count(&self) -> usize {
+        self.tracks.iter().filter(|t| t.state != TrackState::Tentative).count()
+    }
+
+    /// An id never given before; `None` when there is none left.
+    pub(crate) fn take_id(&mut self) -> Option<TrackId> {
+        let id = self.next_id;
+        self.next_id = id.checked_add(1)?;
+        Some(TrackId(id))
+    }
+}
