@@ -1,1 +1,26 @@
-//! placeholder
+//! The daemon and its subcommands: sockets, time, disks, people.
+//!
+//! The shell around the engine. It stamps datagrams, ends cycles on time, writes the journal before anything is
+//! published, and tells people what it knows. All that it computes itself is when a cycle ends.
+//!
+//! What this crate does not do: no signal processing, no decision about presence or pose, no default that stands in
+//! for a measurement.
+
+pub mod boot;
+pub mod cli;
+pub mod client;
+pub mod clock;
+pub mod config;
+pub mod cycle;
+pub mod demo;
+pub mod doctor;
+pub mod log;
+pub mod message;
+pub mod record;
+pub mod replay;
+pub mod run;
+pub mod server;
+pub mod status;
+pub mod store;
+pub mod terminal;
+pub mod udp;

@@ -54,7 +54,8 @@ mod tests {
     #[test]
     fn forward_agrees_with_the_naive_transform() {
         for n in [52usize, 56, 64, 156, 342] {
-            let x: Vec<C32> = (0..n).map(|k| C32::new((k * 37 % 11) as f32 - 5.0, (k * 17 % 7) as f32)).collect();
+            let x: Vec<C32> =
+                (0..n).map(|k| C32::new((k * 37 % 11) as f32 - 5.0, (k * 17 % 7) as f32)).collect();
             let plan = FftPlan::new(n);
             let mut fast = x.clone();
             let mut scratch = vec![C32::default(); plan.scratch_length()];

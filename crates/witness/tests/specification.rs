@@ -1,8 +1,6 @@
 //! Guards the worked example of `docs/witness.md`: the page and the code say the same bytes.
 
-use wavewitness_types::{
-    BootRecord, Canonical, CycleIndex, Event, Sender, Source, Timestamp,
-};
+use wavewitness_types::{BootRecord, Canonical, CycleIndex, Event, Sender, Source, Timestamp};
 use wavewitness_witness::{Chain, Digest, EntryKind, Genesis, Stage, Witness, event_inputs};
 
 fn document() -> String {
@@ -58,7 +56,11 @@ fn the_worked_example_is_what_the_code_computes() {
     let mut ip = [0; 16];
     ip[10..].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
     let events = [
-        Event::Datagram { at: Timestamp(1_010_000_000), from: Sender { ip, port: 5005 }, bytes: b"hi".to_vec() },
+        Event::Datagram {
+            at: Timestamp(1_010_000_000),
+            from: Sender { ip, port: 5005 },
+            bytes: b"hi".to_vec(),
+        },
         Event::Tick { at: tick, cycle: CycleIndex(0) },
     ];
     let published = b"published";

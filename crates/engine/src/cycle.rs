@@ -1,0 +1,504 @@
+//! The state machine: events in, one report a cycle out.
+
+use crate::assemble;
+use crate::config::EngineConfig;
+use crate::stages::{Plans, StageHashers, States};
+use core::cmp::Ordering;
+use std::collections::BTreeMap;
+use wavewitness_ingest::{Outcome, Reject};
+use wavewitness_links::Resolution;
+use wavewitness_tomography::{self as tomography, LinkEvidence};
+use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
+use wavewitness_types::{
+    BootRecord, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection, Event,
+    FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, PoseFrame, Presence, Quality,
+    Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+};
+use wavewitness_witness::{
+    Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
+};
+use wavewitness_world::LinkInput;
+
+/// One cycle's result.
+#[derive(Clone, Debug)]
+pub struct CycleReport {
+    /// What is published.
+    pub frame: PoseFrame,
+    /// Its canonical bytes, which the witness's output digest covers.
+    pub published: Vec<u8>,
+    /// The witness.
+    pub witness: Witness,
+}
+
+#[derive(Clone, Copy)]
+struct Arrival {
+    at: Timestamp,
+    from: Sender,
+    start: u32,
+    length: u32,
+}
+
+/// What one cycle works on; emptied and used again.
+pub(crate) struct Work {
+    arrivals: Vec<Arrival>,
+    bytes: Vec<u8>,
+    commands: Vec<(Timestamp, Command)>,
+    pub links: Vec<Link>,
+    pub fused: FusedFrame,
+    pub cirs: Vec<Option<CirEstimate>>,
+    pub gates: Vec<Option<GateDecision>>,
+    pub evidence: Vec<LinkEvidence>,
+    pub detections: Vec<Detection>,
+    pub link_inputs: Vec<LinkInput>,
+    pub frames: u32,
+    pub rejected: u32,
+    pub unassigned: u32,
+    /// When the last image was made, since the boot.
+    pub imaged: Option<Timestamp>,
+    /// When the last frame arrived, since the boot.
+    pub last_frame: Option<Timestamp>,
+}
+
+impl Work {
+    fn new() -> Work {
+        Work {
+            arrivals: Vec::with_capacity(MAX_CYCLE_DATAGRAMS),
+            bytes: Vec::with_capacity(MAX_CYCLE_DATAGRAMS * MAX_DATAGRAM_BYTES),
+            commands: Vec::with_capacity(MAX_COMMANDS),
+            links: Vec::with_capacity(MAX_LINKS),
+            fused: FusedFrame::empty(),
+            cirs: vec![None; MAX_LINKS],
+            gates: vec![None; MAX_LINKS],
+            evidence: Vec::with_capacity(MAX_LINKS),
+            detections: Vec::with_capacity(64),
+            link_inputs: Vec::with_capacity(MAX_LINKS),
+            frames: 0,
+            rejected: 0,
+            unassigned: 0,
+            imaged: None,
+            last_frame: None,
+        }
+    }
+
+    fn begin(&mut self) {
+        self.cirs.fill(None);
+        self.gates.fill(None);
+        self.evidence.clear();
+        self.detections.clear();
+        self.link_inputs.clear();
+        (self.frames, self.rejected, self.unassigned) = (0, 0, 0);
+    }
+
+    fn end(&mut self) {
+        self.arrivals.clear();
+        self.bytes.clear();
+        self.commands.clear();
+    }
+}
+
+/// Commands that one cycle takes.
+const MAX_COMMANDS: usize = 16;
+
+/// The engine.
+pub struct Engine {
+    config: EngineConfig,
+    source: Source,
+    plans: Plans,
+    states: States,
+    hashers: StageHashers,
+    inputs: InputHasher,
+    output: Digester,
+    chain: Chain,
+    work: Work,
+    report: CycleReport,
+}
+
+impl Engine {
+    /// An engine on a chain. It takes cycles after [`Engine::boot`].
+    ///
+    /// # Errors
+    /// If a configuration value can't be used.
+    pub fn new(config: &EngineConfig, source: Source, chain: Chain) -> Result<Engine, ConfigError> {
+        let plans = Plans::new(config)?;
+        let states = States::new(&plans, CycleIndex(0), &[]);
+        Ok(Engine {
+            config: config.clone(),
+            source,
+            plans,
+            states,
+            hashers: StageHashers::new(),
+            inputs: InputHasher::default(),
+            output: Digester::new(context::OUTPUT),
+            chain,
+            work: Work::new(),
+            report: blank_report(source),
+        })
+    }
+
+    /// The hub (re)started: every state begins anew, with the baselines that the record carries.
+    pub fn boot(&mut self, at: Timestamp, record: &BootRecord) -> Witness {
+        self.states = States::new(&self.plans, record.next_cycle, &record.baselines);
+        self.work.end();
+        self.work.links.clear();
+        (self.work.imaged, self.work.last_frame) = (None, None);
+        let inputs = self.inputs.entry(&Event::Boot { at, record: record.clone() });
+        self.entry(EntryKind::Boot, record.next_cycle, at, inputs)
+    }
+
+    /// The hub stops in order.
+    pub fn stop(&mut self, at: Timestamp) -> Witness {
+        let inputs = self.inputs.entry(&Event::Stop { at });
+        let last = self.chain.last_cycle().unwrap_or_default();
+        self.entry(EntryKind::Stop, last, at, inputs)
+    }
+
+    /// What the next entry says: whoever is fed by a simulator is simulated, whatever the operator declared, and a
+    /// chain that was simulated once stays so.
+    fn source(&self) -> Source {
+        if self.states.ingest.simulated() || self.chain.last_source() == Some(Source::Simulated) {
+            Source::Simulated
+        } else {
+            self.source
+        }
+    }
+
+    fn entry(&mut self, kind: EntryKind, cycle: CycleIndex, at: Timestamp, inputs: Digest) -> Witness {
+        self.chain.extend(Witness {
+            kind,
+            cycle,
+            at,
+            source: self.source(),
+            inputs,
+            stages: [Digest::ZERO; Stage::COUNT],
+            output: Digest::ZERO,
+            chain: Digest::ZERO,
+        })
+    }
+
+    /// Takes a datagram into the running cycle. False if it was left out because the cycle is full or the datagram is
+    /// longer than any that is accepted: it must then not be journalled either.
+    pub fn datagram(&mut self, at: Timestamp, from: Sender, bytes: &[u8]) -> bool {
+        let work = &mut self.work;
+        if work.arrivals.len() == MAX_CYCLE_DATAGRAMS || bytes.len() > MAX_DATAGRAM_BYTES {
+            return false;
+        }
+        // Both fit: the arena's capacity is 4 MiB.
+        let (start, length) = (work.bytes.len() as u32, bytes.len() as u32);
+        work.arrivals.push(Arrival { at, from, start, length });
+        work.bytes.extend_from_slice(bytes);
+        true
+    }
+
+    /// Takes a command into the running cycle. False if it was left out because there are too many.
+    pub fn command(&mut self, at: Timestamp, command: Command) -> bool {
+        let room = self.work.commands.len() < MAX_COMMANDS;
+        if room {
+            self.work.commands.push((at, command));
+        }
+        room
+    }
+
+    /// Ends the cycle: computes every stage and the witness.
+    pub fn tick(&mut self, at: Timestamp, cycle: CycleIndex) -> &CycleReport {
+        self.tick_observed(at, cycle, |_| {})
+    }
+
+    /// As [`Engine::tick`]; `observe` is called after each stage's work, so that the shell can time it.
+    pub fn tick_observed(
+        &mut self,
+        at: Timestamp,
+        cycle: CycleIndex,
+        mut observe: impl FnMut(Stage),
+    ) -> &CycleReport {
+        self.work.begin();
+        let inputs = self.hash_inputs(at, cycle);
+        self.take_commands(at);
+        self.take_frames(at);
+        observe(Stage::PhaseAlign);
+        self.calibrate(at);
+        observe(Stage::Calibration);
+        self.fuse(at);
+        observe(Stage::Fusion);
+        self.estimate_and_gate();
+        observe(Stage::Gate);
+        self.locate(at);
+        observe(Stage::Pose);
+        self.conclude(at, cycle);
+        observe(Stage::World);
+        self.witness(at, cycle, inputs);
+        self.work.end();
+        &self.report
+    }
+
+    /// Puts the cycle's inputs into canonical order and hashes them.
+    fn hash_inputs(&mut self, at: Timestamp, cycle: CycleIndex) -> Digest {
+        let Work { arrivals, bytes, commands, .. } = &mut self.work;
+        arrivals.sort_unstable_by(|a, b| {
+            canonical_order((a.at, a.from, payload(bytes, a)), (b.at, b.from, payload(bytes, b)))
+        });
+        commands.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| command_order(a.1, b.1)));
+        for (at, command) in commands.iter() {
+            self.inputs.command(*at, *command);
+        }
+        for arrival in arrivals.iter() {
+            self.inputs.datagram(arrival.at, arrival.from, payload(bytes, arrival));
+        }
+        self.inputs.tick(at, cycle)
+    }
+
+    fn take_commands(&mut self, at: Timestamp) {
+        for (_, command) in &self.work.commands {
+            self.plans.calibration.command(*command, at, &mut self.states.calibration);
+        }
+    }
+
+    /// Every datagram through ingest, link, gain and phase, into its link's observation.
+    fn take_frames(&mut self, at: Timestamp) {
+        for k in 0..self.work.arrivals.len() {
+            let arrival = self.work.arrivals[k];
+            let bytes = payload(&self.work.bytes, &arrival);
+            let outcome = self.plans.ingest.run(arrival.at, arrival.from, bytes, &mut self.states.ingest);
+            let hasher = self.hashers.of(Stage::Ingest);
+            match outcome {
+                Outcome::Csi(frame) => {
+                    hasher.u8(0);
+                    frame.canonical(hasher);
+                    self.work.frames += 1;
+                    self.work.last_frame = Some(frame.at);
+                    self.take_frame(frame);
+                }
+                Outcome::Other(kind) => {
+                    hasher.u8(1);
+                    kind.canonical(hasher);
+                }
+                Outcome::Rejected(reason, _) => {
+                    hasher.u8(2);
+                    hasher.u8(reason.index() as u8);
+                    self.work.rejected += 1;
+                }
+            }
+        }
+        self.plans.ingest.end_cycle(at, &mut self.states.ingest);
+        self.plans.links.end_cycle(at, &mut self.states.links);
+        self.plans.phase_align.end_cycle(at, &mut self.states.phase_align);
+        self.hashers.add(Stage::Links, self.states.links.links());
+        self.hashers.add(Stage::PhaseAlign, self.states.phase_align.observations());
+    }
+
+    fn take_frame(&mut self, frame: CsiFrame) {
+        let id = match self.plans.links.resolve(&frame, &mut self.states.links) {
+            Resolution::Link { id, .. } => id,
+            Resolution::Unassigned(_) => {
+                self.work.unassigned += 1;
+                return;
+            }
+        };
+        if id.index() == self.work.links.len() {
+            self.meet(id);
+        }
+        let Some(calibrated) = self.plans.calibration.normalise(frame, id) else { return };
+        self.hashers.add(Stage::Calibration, &calibrated);
+        let baseline = self.states.calibration.baselines()[id.index()].as_ref();
+        let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
+        self.hashers.add(Stage::PhaseAlign, &aligned);
+    }
+
+    /// A link was found: whoever keeps something by link is told.
+    fn meet(&mut self, id: LinkId) {
+        let link = self.states.links.links()[id.index()].link;
+        self.work.links.push(link);
+        self.plans.calibration.bind(id, link, &mut self.states.calibration);
+        let geometry = &self.config.geometry;
+        let tx = match link.tx() {
+            Transmitter::Node(node) => geometry.node_position(node),
+            Transmitter::Station(mac) => geometry.access_point_position(mac),
+            Transmitter::Ambient(_) => None,
+        };
+        if let (Some(tx), Some(rx)) = (tx, geometry.node_position(link.rx())) {
+            self.plans.tomography.add_link(id, tx, rx, &mut self.states.tomography);
+        }
+    }
+
+    fn calibrate(&mut self, at: Timestamp) {
+        for observation in self.states.phase_align.observations() {
+            self.plans.calibration.observe(observation, at, &mut self.states.calibration);
+        }
+        self.plans.calibration.end_cycle(at, &mut self.states.calibration);
+        for id in 0..self.work.links.len() {
+            let condition = self.states.calibration.condition(LinkId(id as u16));
+            self.hashers.add(Stage::Calibration, &condition);
+        }
+    }
+
+    fn fuse(&mut self, at: Timestamp) {
+        self.plans.fusion.run(
+            self.states.phase_align.observations(),
+            &self.work.links,
+            self.states.calibration.baselines(),
+            at,
+            &mut self.states.fusion,
+            &mut self.work.fused,
+        );
+        self.hashers.add(Stage::Fusion, &self.work.fused);
+    }
+
+    fn estimate_and_gate(&mut self) {
+        for observation in self.states.phase_align.observations() {
+            let link = observation.link.index();
+            let plan = self.plans.cir_of(observation.mean.grid());
+            let estimate = plan.estimate(observation, &mut self.states.cir[observation.mean.grid() as usize]);
+            self.hashers.add(Stage::Cir, &estimate);
+            let baseline = self.states.calibration.baselines()[link].as_ref();
+            let decision = self.plans.gate.run(observation, baseline, Some(&estimate), &mut self.states.gate);
+            self.work.cirs[link] = Some(estimate);
+            self.work.gates[link] = Some(decision);
+        }
+        for link in 0..self.work.links.len() {
+            let gates = &mut self.work.gates[link];
+            let decision = gates
+                .get_or_insert_with(|| self.plans.gate.silent(LinkId(link as u16), &mut self.states.gate));
+            self.hashers.add(Stage::Gate, decision);
+        }
+    }
+
+    /// Images, detections, tracks.
+    fn locate(&mut self, at: Timestamp) {
+        assemble::evidence(
+            self.states.phase_align.observations(),
+            self.states.calibration.baselines(),
+            &self.work.gates,
+            &mut self.work.evidence,
+        );
+        let outcome = self.plans.tomography.run(
+            &self.work.evidence,
+            &mut self.states.tomography,
+            &mut self.work.detections,
+        );
+        if let tomography::Outcome::Imaged { .. } = outcome {
+            self.work.imaged = Some(at);
+        }
+        self.hashers.add(Stage::Tomography, &outcome);
+        self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
+        let (gate, inflation) = assemble::room_gate(&self.work.gates);
+        let summary = self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose);
+        self.hashers.add(Stage::Pose, self.states.pose.tracks());
+        self.hashers.add(Stage::Pose, &summary);
+    }
+
+    fn conclude(&mut self, at: Timestamp, cycle: CycleIndex) {
+        let source = self.source();
+        assemble::conclude(
+            at,
+            cycle,
+            source,
+            &self.plans,
+            &mut self.states,
+            &mut self.work,
+            &mut self.report,
+        );
+        let frame = &self.report.frame;
+        let hasher = self.hashers.of(Stage::World);
+        frame.presence.canonical(hasher);
+        frame.count.canonical(hasher);
+        frame.gate.canonical(hasher);
+        frame.quality.canonical(hasher);
+        self.states.world.graph().canonical(hasher);
+    }
+
+    fn witness(&mut self, at: Timestamp, cycle: CycleIndex, inputs: Digest) {
+        self.report.published.clear();
+        self.report.frame.canonical(&mut self.report.published);
+        self.output.put(&self.report.published);
+        self.report.witness = self.chain.extend(Witness {
+            kind: EntryKind::Cycle,
+            cycle,
+            at,
+            source: self.report.frame.source,
+            inputs,
+            stages: self.hashers.finish(),
+            output: self.output.finish(),
+            chain: Digest::ZERO,
+        });
+    }
+
+    /// The last cycle's report.
+    pub fn report(&self) -> &CycleReport {
+        &self.report
+    }
+
+    /// The chain's present value.
+    pub fn head(&self) -> Digest {
+        self.chain.head()
+    }
+
+    /// The last cycle in use.
+    pub fn last_cycle(&self) -> Option<CycleIndex> {
+        self.chain.last_cycle()
+    }
+
+    /// Grows whenever a baseline is completed, replaced or cleared.
+    pub fn baseline_version(&self) -> u64 {
+        self.states.calibration.version()
+    }
+
+    /// Every baseline, to be carried over a restart in [`BootRecord::baselines`].
+    pub fn export_baselines(&self) -> Vec<u8> {
+        self.states.calibration.export()
+    }
+
+    /// Rejected datagrams since the boot, by reason; reasons without any are left out.
+    pub fn rejects(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.states.ingest.rejects();
+        Reject::ALL.iter().map(|r| (r.name(), counts[r.index()])).filter(|(_, n)| *n > 0).collect()
+    }
+}
+
+fn payload<'a>(bytes: &'a [u8], arrival: &Arrival) -> &'a [u8] {
+    let start = arrival.start as usize;
+    &bytes[start..start + arrival.length as usize]
+}
+
+fn command_order(a: Command, b: Command) -> Ordering {
+    (a as u8).cmp(&(b as u8))
+}
+
+fn blank_report(source: Source) -> CycleReport {
+    CycleReport {
+        frame: PoseFrame {
+            cycle: CycleIndex(0),
+            at: Timestamp(0),
+            source,
+            presence: Presence::Unknown(UnknownReason::NoData),
+            motion: None,
+            count: wavewitness_types::Count::Unknown(UnknownReason::NoData),
+            people: Vec::with_capacity(MAX_PEOPLE),
+            gate: Gate::Reject,
+            quality: Quality {
+                score: 0.0,
+                frames: 0,
+                rejected: 0,
+                unassigned: 0,
+                links_heard: 0,
+                links_known: 0,
+            },
+            nodes: Vec::with_capacity(MAX_NODES),
+            links: Vec::<LinkStatus>::with_capacity(MAX_LINKS),
+        },
+        published: Vec::with_capacity(64 << 10),
+        witness: Witness {
+            kind: EntryKind::Cycle,
+            cycle: CycleIndex(0),
+            at: Timestamp(0),
+            source,
+            inputs: Digest::ZERO,
+            stages: [Digest::ZERO; Stage::COUNT],
+            output: Digest::ZERO,
+            chain: Digest::ZERO,
+        },
+    }
+}
+
+/// A link's observation of this cycle; observations ascend by link.
+pub(crate) fn observation_of(observations: &[LinkObservation], link: LinkId) -> Option<&LinkObservation> {
+    observations.binary_search_by_key(&link, |o| o.link).ok().map(|k| &observations[k])
+}

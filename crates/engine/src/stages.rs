@@ -1,0 +1,127 @@
+//! Plans and states of every stage, and the hashers of their outputs.
+
+use crate::config::EngineConfig;
+use wavewitness_cir::gate;
+use wavewitness_types::canonical::Sink;
+use wavewitness_types::{Canonical, ConfigError, CycleIndex, ToneGrid};
+use wavewitness_witness::{Digest, Digester, Stage, context};
+use {
+    wavewitness_calibration as calibration, wavewitness_cir as cir, wavewitness_fusion as fusion,
+    wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_phase_align as phase_align,
+    wavewitness_pose as pose, wavewitness_tomography as tomography, wavewitness_world as world,
+};
+
+/// Made once from the configuration.
+pub(crate) struct Plans {
+    pub ingest: ingest::Plan,
+    pub links: links::Plan,
+    pub calibration: calibration::Plan,
+    pub phase_align: phase_align::Plan,
+    pub fusion: fusion::Plan,
+    pub cir: Vec<cir::Plan>,
+    pub gate: gate::Plan,
+    pub tomography: tomography::Plan,
+    pub pose: pose::Plan,
+    pub world: world::Plan,
+    /// True if the room and at least two antennas have places.
+    pub geometry_known: bool,
+}
+
+impl Plans {
+    pub fn new(config: &EngineConfig) -> Result<Plans, ConfigError> {
+        config.check()?;
+        let places = config.geometry.nodes.iter().filter(|n| n.position_m.is_some()).count()
+            + config.geometry.access_points.iter().filter(|a| a.position_m.is_some()).count();
+        Ok(Plans {
+            ingest: ingest::Plan::new(&config.ingest)?,
+            links: links::Plan::new(&config.links, &config.geometry, &config.cycle)?,
+            calibration: calibration::Plan::new(&config.calibration)?,
+            phase_align: phase_align::Plan::new(&config.phase_align)?,
+            fusion: fusion::Plan::new(&config.fusion)?,
+            cir: ToneGrid::ALL
+                .into_iter()
+                .map(|grid| cir::Plan::new(&config.cir, grid))
+                .collect::<Result<_, _>>()?,
+            gate: gate::Plan::new(&config.gate)?,
+            tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
+            pose: pose::Plan::new(&config.pose, config.geometry.room)?,
+            world: world::Plan::new(&config.world, &config.geometry)?,
+            geometry_known: config.geometry.room.is_some() && places >= 2,
+        })
+    }
+
+    /// The impulse response plan of a grid: grids are numbered as in [`ToneGrid::ALL`].
+    pub fn cir_of(&self, grid: ToneGrid) -> &cir::Plan {
+        &self.cir[grid as usize]
+    }
+}
+
+/// What changes from cycle to cycle. A boot begins it anew.
+pub(crate) struct States {
+    pub ingest: ingest::State,
+    pub links: links::State,
+    pub calibration: calibration::State,
+    pub phase_align: phase_align::State,
+    pub fusion: fusion::State,
+    pub cir: Vec<cir::Scratch>,
+    pub gate: gate::State,
+    pub tomography: tomography::State,
+    pub pose: pose::State,
+    pub world: world::State,
+}
+
+impl States {
+    /// Empty, but for baselines carried over; bytes that are not baselines are taken as none.
+    pub fn new(plans: &Plans, first_cycle: CycleIndex, baselines: &[u8]) -> States {
+        States {
+            ingest: ingest::State::new(&plans.ingest),
+            links: links::State::new(&plans.links),
+            calibration: calibration::State::import(&plans.calibration, baselines)
+                .unwrap_or_else(|| calibration::State::new(&plans.calibration)),
+            phase_align: phase_align::State::new(&plans.phase_align),
+            fusion: fusion::State::new(&plans.fusion),
+            cir: plans.cir.iter().map(cir::Scratch::new).collect(),
+            gate: gate::State::new(&plans.gate),
+            tomography: tomography::State::new(&plans.tomography),
+            pose: pose::State::resumed(&plans.pose, first_cycle),
+            world: world::State::new(&plans.world),
+        }
+    }
+}
+
+/// One hasher a stage.
+pub(crate) struct StageHashers([Digester; Stage::COUNT]);
+
+impl StageHashers {
+    pub fn new() -> StageHashers {
+        let mut hashers = StageHashers(Stage::ALL.map(|_| Digester::new(context::STAGE)));
+        hashers.begin();
+        hashers
+    }
+
+    fn begin(&mut self) {
+        for (stage, hasher) in Stage::ALL.into_iter().zip(&mut self.0) {
+            hasher.u8(stage as u8);
+        }
+    }
+
+    /// The hasher of a stage.
+    pub fn of(&mut self, stage: Stage) -> &mut Digester {
+        &mut self.0[stage as usize]
+    }
+
+    /// Adds a value to a stage's digest.
+    pub fn add(&mut self, stage: Stage, value: &(impl Canonical + ?Sized)) {
+        value.canonical(self.of(stage));
+    }
+
+    /// The digests; the hashers begin anew.
+    pub fn finish(&mut self) -> [Digest; Stage::COUNT] {
+        let mut out = [Digest::ZERO; Stage::COUNT];
+        for (digest, hasher) in out.iter_mut().zip(&mut self.0) {
+            *digest = hasher.finish();
+        }
+        self.begin();
+        out
+    }
+}

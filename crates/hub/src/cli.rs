@@ -1,0 +1,184 @@
+//! Commands of `wavewitness`.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// A sensing hub for Wi-Fi channel state information: poses out, and a witness for every cycle.
+#[derive(Debug, Parser)]
+#[command(name = "wavewitness", version, after_help = AFTER)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER: &str =
+    "Start with `wavewitness demo`. Verify what a hub wrote with `proof-runner verify JOURNAL`.
+
+Exit codes: 0 done; 1 it could not be done (the message says why); 2 wrong usage or configuration.";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the hub: receive datagrams, publish poses, write the journal
+    Run(RunArgs),
+    /// Run a recording through the hub's pipeline as if it arrived now
+    Replay(ReplayArgs),
+    /// Turn a recording into a journal with its own chain (a replay at full pace that is kept)
+    Import(ImportArgs),
+    /// Show everything on a simulated room: datagrams over real UDP, poses, and the journal verified at the end
+    Demo(DemoArgs),
+    /// Record datagrams as they arrive, without computing anything
+    Record(RecordArgs),
+    /// Collect an empty-room baseline on a running hub: leave the room first
+    Calibrate(CalibrateArgs),
+    /// Say what a hub hears, what is wrong, and what to do about it
+    Doctor(DoctorArgs),
+    /// Print a commented configuration with every key
+    Config,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration file (TOML); `wavewitness config` prints a commented one
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Only check the configuration, and say what would be done
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// How fast a replay goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// As it was recorded; poses are served while it runs
+    Real,
+    /// As fast as it computes
+    Fast,
+}
+
+/// Arguments of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Journal, pcap or pcapng, ESP32 CSV, or JSON lines; told apart by content
+    #[arg(value_name = "CAPTURE")]
+    pub capture: PathBuf,
+    /// How fast
+    #[arg(long, value_enum, default_value = "fast")]
+    pub pace: Pace,
+    /// Configuration file, for geometry and stage parameters
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Keep a journal in this directory
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// Serve poses here while replaying at real pace
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+    /// Send the datagrams to a running hub over UDP instead of computing here
+    #[arg(long, value_name = "ADDRESS:PORT", conflicts_with_all = ["journal", "http"])]
+    pub send_to: Option<SocketAddr>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// Journal, pcap or pcapng, ESP32 CSV, or JSON lines; told apart by content
+    #[arg(value_name = "CAPTURE")]
+    pub capture: PathBuf,
+    /// Directory of the journal
+    #[arg(value_name = "DIR")]
+    pub journal: PathBuf,
+    /// Configuration file, for geometry and stage parameters
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Seed of the simulated room
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Keep the journal in this directory instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    pub journal: Option<PathBuf>,
+    /// Serve poses here meanwhile (by default on a free port of the loopback address)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub http: Option<SocketAddr>,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Directory of the recording
+    #[arg(value_name = "DIR")]
+    pub out: PathBuf,
+    /// Where datagrams arrive
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5005")]
+    pub udp: SocketAddr,
+    /// Stop after this many seconds (otherwise on Ctrl-C)
+    #[arg(long, value_name = "SECONDS")]
+    pub seconds: Option<u32>,
+}
+
+/// Where a running hub is asked.
+#[derive(Debug, Args)]
+pub struct HubAddress {
+    /// HTTP address of the running hub
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub hub: SocketAddr,
+}
+
+/// Arguments of `calibrate`.
+#[derive(Debug, Args)]
+pub struct CalibrateArgs {
+    /// The hub.
+    #[command(flatten)]
+    pub hub: HubAddress,
+    /// Stop the collection that runs; what was ready stays ready
+    #[arg(long, conflicts_with = "clear")]
+    pub cancel: bool,
+    /// Forget every baseline
+    #[arg(long)]
+    pub clear: bool,
+    /// Seconds until the room must be empty
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub delay: u32,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub timeout: u32,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The hub.
+    #[command(flatten)]
+    pub hub: HubAddress,
+    /// Configuration file to check, and to listen by if no hub runs
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How long to listen if no hub runs
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub seconds: u32,
+    /// Print what a running hub says of itself as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

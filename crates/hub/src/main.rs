@@ -1,0 +1,75 @@
+//! `wavewitness`: the hub and its subcommands.
+
+use clap::Parser;
+use std::path::Path;
+use std::process::ExitCode;
+use wavewitness_hub::cli::{Cli, Command, RunArgs};
+use wavewitness_hub::config::{self, HubConfig};
+use wavewitness_hub::{boot, demo, doctor, log, record, replay, run};
+
+fn load(path: Option<&Path>) -> Result<HubConfig, String> {
+    let Some(path) = path else { return Ok(HubConfig::default()) };
+    let text = std::fs::read_to_string(path).map_err(|e| format!("can't read {}: {e}", path.display()))?;
+    HubConfig::from_toml(&text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn say(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
+    eprintln!("wavewitness: {error}");
+    ExitCode::from(code)
+}
+
+fn run(args: RunArgs) -> ExitCode {
+    let config = match load(args.config.as_deref()) {
+        Ok(config) => config,
+        Err(e) => return say(&e, 2),
+    };
+    if args.check {
+        println!("configuration is good");
+        println!("receive at {}, serve at {}", config.udp_bind, config.http_bind);
+        println!("journal in {}", boot::journal_dir(&config.data_dir).display());
+        return ExitCode::SUCCESS;
+    }
+    let logs = match log::Handle::start(&config.log_filter) {
+        Ok(logs) => logs,
+        Err(e) => return say(&e, 2),
+    };
+    match run::run(&config, args.config, logs) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            tracing::error!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let command = Cli::parse().command;
+    let config_file = match &command {
+        Command::Replay(args) => args.config.clone(),
+        Command::Import(args) => args.config.clone(),
+        Command::Doctor(args) => args.config.clone(),
+        _ => None,
+    };
+    let config = match load(config_file.as_deref()) {
+        Ok(config) => config,
+        Err(e) => return say(&e, 2),
+    };
+    let result = match command {
+        Command::Run(args) => return run(args),
+        Command::Config => {
+            print!("{}", config::sample());
+            Ok(true)
+        }
+        Command::Replay(args) => replay::replay(&config, &args).map(|()| true),
+        Command::Import(args) => replay::import(&config, &args).map(|()| true),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Record(args) => record::record(&args).map(|()| true),
+        Command::Calibrate(args) => doctor::calibrate(&args).map(|()| true),
+        Command::Doctor(args) => doctor::doctor(&config, &args),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => say(&e, 1),
+    }
+}

@@ -1,0 +1,274 @@
+//! `wavewitness run`: the daemon.
+
+use crate::boot::{self, OpenError};
+use crate::clock::Clock;
+use crate::config::HubConfig;
+use crate::cycle::{self, Pipeline};
+use crate::message;
+use crate::server::{self, Shared};
+use crate::status::Status;
+use crate::store::{Sinks, Store};
+use crate::udp;
+use sd_notify::NotifyState;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use wavewitness_witness::Genesis;
+
+/// Why the daemon ended other than by order.
+#[derive(Debug)]
+pub enum RunError {
+    /// The data directory.
+    Open(OpenError),
+    /// A socket, thread or signal could not be set up: what, and why.
+    System(String, io::Error),
+    /// The journal could not be written.
+    Journal(String),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RunError::Open(e) => e.fmt(f),
+            RunError::System(what, e) => write!(f, "{what}: {e}"),
+            RunError::Journal(e) => write!(f, "the journal can't be written: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+fn system(what: impl Into<String>) -> impl FnOnce(io::Error) -> RunError {
+    |e| RunError::System(what.into(), e)
+}
+
+/// A hub that runs.
+pub struct Hub {
+    /// Where datagrams arrive.
+    pub udp: SocketAddr,
+    /// Where HTTP and WebSocket are served.
+    pub http: SocketAddr,
+    /// The chain's genesis.
+    pub genesis: Genesis,
+    /// What the hub knows about itself.
+    pub status: Status,
+    /// What a person should know of the start, one line each.
+    pub notes: Vec<String>,
+    stop: Arc<AtomicBool>,
+    stopped: watch::Sender<bool>,
+    cycle: std::thread::JoinHandle<Result<(), String>>,
+    receiver: std::thread::JoinHandle<()>,
+    server: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+/// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
+///
+/// # Errors
+/// If the data directory, an address or a thread is not to be had.
+pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'static) -> Result<Hub, RunError> {
+    let clock = Clock::start();
+    // Sockets first: an address that is in use must not leave a boot in the chain.
+    let socket =
+        udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
+    let listener = TcpListener::bind(config.http_bind)
+        .await
+        .map_err(system(format!("can't serve on {}", config.http_bind)))?;
+    let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
+    let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
+    let now = clock.now();
+    let boot_id = now.0 ^ u64::from(std::process::id()).rotate_left(48);
+    let opened = boot::open(config, &config.data_dir, config.source, now, boot_id).map_err(RunError::Open)?;
+
+    let status = Status::new(opened.genesis.digest(), config.source, now);
+    status.update(|s| (s.udp, s.http) = (Some(udp), Some(http)));
+    let (messages, _) = broadcast::channel(server::CLIENT_QUEUE);
+    let (stopped, stop_seen) = watch::channel(false);
+    let (commands, command_queue) = sync_channel(16);
+    let (datagrams, datagram_queue) = sync_channel(udp::QUEUE);
+    let stop = Arc::new(AtomicBool::new(false));
+
+    let head = opened.genesis.digest();
+    let store = Store::start(Sinks {
+        journal: Some(opened.writer),
+        baselines: Some(opened.baselines),
+        messages: Some(messages.clone()),
+        status: status.clone(),
+        genesis: head,
+    })
+    .map_err(system("can't start the journal thread"))?;
+    let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))
+        .map_err(system("can't start the receiving thread"))?;
+    let shared = Shared {
+        status: status.clone(),
+        messages,
+        hello: {
+            let (genesis, status) = (opened.genesis.clone(), status.clone());
+            Arc::new(move || message::hello(&genesis, status.source()))
+        },
+        commands: Some(commands),
+        max_clients: config.max_clients,
+        clock,
+        stop: stop_seen,
+    };
+    let server = tokio::spawn(server::serve(listener, shared));
+    let cycle = {
+        let (stop, status, mut heartbeat) = (Arc::clone(&stop), status.clone(), heartbeat);
+        let (engine, boot) = (opened.engine, opened.boot);
+        std::thread::Builder::new().name("cycle".into()).spawn(move || {
+            let mut pipeline = Pipeline::new(engine, store.sender.clone(), status);
+            let first = boot.next_cycle;
+            let gone = pipeline.boot(now, boot).and_then(|()| {
+                cycle::run_live(
+                    &mut pipeline,
+                    &clock,
+                    first,
+                    &datagram_queue,
+                    &command_queue,
+                    &stop,
+                    &mut heartbeat,
+                )?;
+                pipeline.stop(clock.now())
+            });
+            drop(pipeline);
+            let written = store.finish();
+            written
+                .map_err(|e| e.to_string())
+                .and(gone.map_err(|_| "the journal thread has ended".to_owned()))
+        })
+    }
+    .map_err(system("can't start the cycle thread"))?;
+    let (genesis, notes) = (opened.genesis, opened.notes);
+    Ok(Hub { udp, http, genesis, status, notes, stop, stopped, cycle, receiver, server })
+}
+
+impl Hub {
+    /// True once the cycle thread has ended, by order or not.
+    pub fn ended(&self) -> bool {
+        self.cycle.is_finished()
+    }
+
+    /// Stops in order: the last cycle is written, the stop is an entry of the chain, clients are told.
+    ///
+    /// # Errors
+    /// If the journal could not be written.
+    pub async fn stop(self) -> Result<(), RunError> {
+        self.stop.store(true, Ordering::Relaxed);
+        let cycle = tokio::task::spawn_blocking(move || {
+            let result = self.cycle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let _ = self.receiver.join();
+            result
+        });
+        let result = cycle.await.unwrap_or_else(|e| Err(format!("the cycle thread panicked: {e}")));
+        let _ = self.stopped.send(true);
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.server).await;
+        result.map_err(RunError::Journal)
+    }
+}
+
+/// Runs the daemon until SIGINT or SIGTERM.
+///
+/// # Errors
+/// If it could not start, or the journal could not be written.
+pub fn run(
+    config: &HubConfig,
+    config_file: Option<PathBuf>,
+    logs: crate::log::Handle,
+) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system("can't start the runtime"))?;
+    runtime.block_on(async {
+        let hub = start(config, heartbeat()).await?;
+        for note in &hub.notes {
+            tracing::info!("{note}");
+        }
+        tracing::info!("receiving on {} as {}", hub.udp, hub.status.source().name());
+        tracing::info!("serving http://{0}/api/v1/status and ws://{0}/ws/poses", hub.http);
+        let told = wait(&hub, config_file, &logs).await?;
+        tracing::info!("stopping: {told}");
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        let status = hub.status.clone();
+        let result = hub.stop().await;
+        let snapshot = status.snapshot();
+        tracing::info!(
+            "stopped after {} cycles, {} missed; head {}",
+            snapshot.cycles,
+            snapshot.missed,
+            snapshot.head
+        );
+        result
+    })
+}
+
+/// The cycle thread's sign of life: READY to the service manager after the first good cycle, its watchdog at least
+/// every second, from nowhere else.
+fn heartbeat() -> impl FnMut(u64) + Send {
+    let mut ready = false;
+    move |done| {
+        // Outside a service manager there is no socket to tell, and no error.
+        if !ready {
+            ready = true;
+            let _ = sd_notify::notify(&[NotifyState::Ready]);
+        }
+        if done.is_multiple_of(10) {
+            let _ = sd_notify::notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+async fn wait(
+    hub: &Hub,
+    config_file: Option<PathBuf>,
+    logs: &crate::log::Handle,
+) -> Result<&'static str, RunError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(system("can't wait for SIGINT"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(system("can't wait for SIGTERM"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(system("can't wait for SIGHUP"))?;
+    let mut look = tokio::time::interval(std::time::Duration::from_secs(1));
+    let mut seconds = 0u64;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok("SIGINT"),
+            _ = terminate.recv() => return Ok("SIGTERM"),
+            _ = hangup.recv() => reload(config_file.as_deref(), logs),
+            _ = look.tick() => {
+                if hub.ended() {
+                    return Ok("the cycle thread has ended");
+                }
+                if seconds.is_multiple_of(60) {
+                    let line = hub.status.snapshot().one_line();
+                    let _ = sd_notify::notify(&[NotifyState::Status(&line)]);
+                    tracing::info!("{line}");
+                }
+                seconds += 1;
+            }
+        }
+    }
+}
+
+/// SIGHUP: takes what can be changed while running, and says what can't.
+fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle) {
+    let Some(path) = config_file else {
+        tracing::warn!("SIGHUP: there is no configuration file to reload");
+        return;
+    };
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(e) => {
+            tracing::error!("SIGHUP: can't read {}: {e}; nothing is changed", path.display());
+            return;
+        }
+    };
+    match HubConfig::from_toml(&text).map_err(|e| e.to_string()).and_then(|c| logs.set(&c.log_filter)) {
+        Ok(()) => tracing::info!("SIGHUP: log.filter is reloaded; every other key takes a restart"),
+        Err(e) => tracing::error!("SIGHUP: {e}; nothing is changed"),
+    }
+}

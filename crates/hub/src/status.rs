@@ -1,0 +1,280 @@
+//! What the hub knows about itself, for people and for `/api/v1/status`.
+
+use crate::clock::iso8601;
+use crate::message;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_witness::Digest;
+
+/// Cycle times of the last cycles, for percentiles.
+#[derive(Clone, Debug)]
+pub struct Durations {
+    ring: Vec<u64>,
+    next: usize,
+    max_ns: u64,
+}
+
+impl Durations {
+    const KEPT: usize = 2400;
+
+    fn new() -> Durations {
+        Durations { ring: Vec::with_capacity(Durations::KEPT), next: 0, max_ns: 0 }
+    }
+
+    fn push(&mut self, ns: u64) {
+        if self.ring.len() < Durations::KEPT {
+            self.ring.push(ns);
+        } else {
+            self.ring[self.next] = ns;
+            self.next = (self.next + 1) % Durations::KEPT;
+        }
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    /// `[p50, p99]` of the last two minutes and the maximum since the start, in microseconds; `None` before a cycle.
+    pub fn summary_us(&self) -> Option<[f64; 3]> {
+        let mut sorted = self.ring.clone();
+        sorted.sort_unstable();
+        let last = sorted.len().checked_sub(1)?;
+        let at = |permille: usize| sorted[(last * permille).div_ceil(1000)] as f64 / 1e3;
+        Some([at(500), at(990), self.max_ns as f64 / 1e3])
+    }
+}
+
+/// One look at the hub.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Digest of the chain's genesis.
+    pub genesis: Digest,
+    /// The chain's value after the last journalled cycle.
+    pub head: Digest,
+    /// The address where datagrams arrive; `None` for a replay.
+    pub udp: Option<SocketAddr>,
+    /// The address of HTTP and WebSocket.
+    pub http: Option<SocketAddr>,
+    /// When the process began.
+    pub started: Timestamp,
+    /// The source that the chain declares.
+    pub source: Source,
+    /// The last published cycle.
+    pub frame: Option<PoseFrame>,
+    /// Cycles published since the start.
+    pub cycles: u64,
+    /// Cycles that were not computed because the one before took too long.
+    pub missed: u64,
+    /// Datagrams that the shell left out before journal and engine, because a cycle was full.
+    pub overflow: u64,
+    /// Time from tick to witness, a cycle.
+    pub compute: Durations,
+    /// Rejected datagrams by reason.
+    pub rejects: BTreeMap<&'static str, u64>,
+    /// Clients connected now.
+    pub clients: u32,
+    /// Cycles left out for slow clients since the start.
+    pub dropped: u64,
+    /// Why nothing is published any more, if so.
+    pub fault: Option<String>,
+}
+
+/// The shared snapshot.
+#[derive(Clone)]
+pub struct Status(Arc<Mutex<Snapshot>>);
+
+impl Status {
+    /// A status before the first cycle.
+    pub fn new(genesis: Digest, source: Source, started: Timestamp) -> Status {
+        Status(Arc::new(Mutex::new(Snapshot {
+            genesis,
+            head: genesis,
+            udp: None,
+            http: None,
+            started,
+            source,
+            frame: None,
+            cycles: 0,
+            missed: 0,
+            overflow: 0,
+            compute: Durations::new(),
+            rejects: BTreeMap::new(),
+            clients: 0,
+            dropped: 0,
+            fault: None,
+        })))
+    }
+
+    /// Changes the snapshot.
+    pub fn update<T>(&self, change: impl FnOnce(&mut Snapshot) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Source of the last cycle; what was declared before there is one.
+    pub fn source(&self) -> Source {
+        self.update(|s| s.frame.as_ref().map_or(s.source, |f| f.source))
+    }
+
+    /// A copy of the snapshot.
+    pub fn snapshot(&self) -> Snapshot {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Snapshot {
+    /// Takes a compute time in.
+    pub fn computed(&mut self, ns: u64) {
+        self.compute.push(ns);
+    }
+
+    /// Reasons why the hub is not ready to be relied on; empty if it is.
+    pub fn not_ready(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Some(fault) = &self.fault {
+            reasons.push(format!("stopped publishing: {fault}"));
+        }
+        let Some(frame) = &self.frame else {
+            reasons.push("no cycle was computed yet".to_owned());
+            return reasons;
+        };
+        if frame.nodes.is_empty() {
+            reasons.push("no node was heard yet".to_owned());
+        } else if frame.nodes.iter().all(|n| n.silent) {
+            reasons.push("every node is silent".to_owned());
+        }
+        if !frame.links.is_empty()
+            && !frame
+                .links
+                .iter()
+                .any(|l| matches!(l.calibration, CalibrationState::Ready { .. } | CalibrationState::Stale))
+        {
+            reasons.push("no link is calibrated".to_owned());
+        }
+        reasons
+    }
+
+    /// One line for a service manager's status and the log.
+    pub fn one_line(&self) -> String {
+        let Some(frame) = &self.frame else { return "no cycle yet".to_owned() };
+        let heard = frame.nodes.iter().filter(|n| !n.silent).count();
+        let calibrated =
+            frame.links.iter().filter(|l| matches!(l.calibration, CalibrationState::Ready { .. })).count();
+        let us = self.compute.summary_us().map_or("-".to_owned(), |[_, p99, _]| format!("{p99:.0}"));
+        format!(
+            "{}: cycle {}, {} missed, p99 {us} us, {heard} of {} nodes heard, {} links ({calibrated} calibrated), \
+             {} clients",
+            frame.source.name(),
+            frame.cycle.0,
+            self.missed,
+            frame.nodes.len(),
+            frame.links.len(),
+            self.clients,
+        )
+    }
+
+    /// What to do about what is wrong, one line each: symptom, then remedy.
+    pub fn advice(&self) -> Vec<String> {
+        let mut out = Vec::new();
+        let Some(frame) = &self.frame else { return out };
+        if frame.nodes.is_empty()
+            && let Some(udp) = self.udp
+        {
+            let hint = if udp.ip().is_loopback() {
+                "; it listens on loopback only: set hub.udp_bind to the address that the nodes reach"
+            } else {
+                ": check the nodes' target_ip and target_port, and the firewall"
+            };
+            out.push(format!("no datagram has arrived at {udp}{hint}"));
+        }
+        for n in &frame.nodes {
+            let id = n.node.0;
+            if n.silent {
+                let s = frame.at.seconds_since(n.last);
+                out.push(format!("node {id}: silent for {s:.0} s; check its power and Wi-Fi"));
+            }
+            if n.id_conflict {
+                out.push(format!("node {id}: two senders use this id; give each node its own"));
+            }
+            if !n.silent && n.frames > 0 && n.rate_hz < 5.0 {
+                out.push(format!(
+                    "node {id}: only {:.1} frames/s; it hears few frames: make it ping the gateway, or move it",
+                    n.rate_hz
+                ));
+            }
+        }
+        if self.missed > 0 {
+            out.push(format!("{} cycles were missed; the machine is too busy", self.missed));
+        }
+        if frame.links.iter().any(|l| matches!(l.calibration, CalibrationState::Stale)) {
+            out.push("a baseline is stale: leave the room and run `wavewitness calibrate`".to_owned());
+        }
+        if !frame.links.iter().any(|l| l.calibration == CalibrationState::Ready { empty_room: true }) {
+            out.push(
+                "no empty-room calibration: people who keep still are not seen; run `wavewitness calibrate`"
+                    .to_owned(),
+            );
+        }
+        out
+    }
+
+    /// The JSON of `/api/v1/status`.
+    pub fn to_json(&self, now: Timestamp) -> Value {
+        let compute =
+            self.compute.summary_us().map(|[p50, p99, max]| json!({"p50": p50, "p99": p99, "max": max}));
+        json!({
+            "schema": message::SCHEMA_VERSION,
+            "software": concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
+            "source": self.frame.as_ref().map_or(self.source, |f| f.source).name(),
+            "genesis": self.genesis.to_string(),
+            "head": self.head.to_string(),
+            "udp": self.udp.map(|a| a.to_string()),
+            "http": self.http.map(|a| a.to_string()),
+            "started": iso8601(self.started),
+            "uptime_s": now.seconds_since(self.started),
+            "cycle": self.frame.as_ref().map(|f| f.cycle.0),
+            "cycle_age_ms": self.frame.as_ref().map(|f| now.nanos_since(f.at) / 1_000_000),
+            "cycles": self.cycles,
+            "missed_cycles": self.missed,
+            "overflow_datagrams": self.overflow,
+            "compute_us": compute,
+            "rejected": self.rejects,
+            "clients": self.clients,
+            "dropped_cycles": self.dropped,
+            "ready": self.not_ready().is_empty(),
+            "not_ready": self.not_ready(),
+            "advice": self.advice(),
+            "fault": self.fault,
+            "last": self.frame.as_ref().map(|f| json!({
+                "presence": message::presence(&f.presence),
+                "people": f.people.len(),
+                "gate": f.gate.name(),
+            })),
+            "nodes": self.frame.as_ref().map(message::nodes),
+            "links": self.frame.as_ref().map(message::links),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_of_the_last_cycles() {
+        let mut d = Durations::new();
+        assert_eq!(d.summary_us(), None);
+        for k in 1..=1000u64 {
+            d.push(k * 1000);
+        }
+        let [p50, p99, max] = d.summary_us().unwrap();
+        assert!((499.0..=502.0).contains(&p50) && (989.0..=992.0).contains(&p99));
+        assert_eq!(max, 1000.0);
+    }
+
+    #[test]
+    fn a_hub_without_a_cycle_is_not_ready_and_says_why() {
+        let s = Status::new(Digest::ZERO, Source::Live, Timestamp(0)).snapshot();
+        assert_eq!(s.not_ready(), ["no cycle was computed yet"]);
+        assert_eq!(s.to_json(Timestamp(5))["ready"], false);
+    }
+}

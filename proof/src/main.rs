@@ -1,0 +1,302 @@
+//! `proof-runner`: verify, replay and inspect journals; check and re-mint the golden chains.
+
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wavewitness_journal::{Content, Journal, JournalError};
+use wavewitness_proof::golden::{self, GOLDENS};
+use wavewitness_proof::report::{Kind, Report};
+use wavewitness_proof::{replay, verify};
+use wavewitness_types::{Event, PoseFrame};
+use wavewitness_witness::{Genesis, Stage, Witness};
+
+/// Verifies and replays journals of the Wavewitness hub.
+#[derive(Parser)]
+#[command(name = "proof-runner", version, after_help = AFTER)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER: &str = "A witness proves that these poses follow from these datagrams under this code and configuration. It \
+does not prove that the datagrams came from the air, nor that a pose is true.
+
+Exit codes: 0 everything agrees; 1 something does not (each fault is named with its cycle); 2 wrong usage, or the
+journal can't be opened; 3 replay only: chain and payloads agree, but not every cycle could be computed again by this
+build.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check chain and payloads: every flipped bit, missing or moved entry
+    Verify {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute every cycle again and compare; name the first divergence by cycle and stage
+    Replay {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a journal holds, or one cycle of it
+    Inspect {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// Show this cycle
+        #[arg(long)]
+        cycle: Option<u64>,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute the golden chains and compare
+    Check {
+        /// Directory of the goldens
+        #[arg(long, default_value = default_goldens())]
+        goldens: PathBuf,
+        /// Only this one
+        #[arg(long)]
+        only: Option<String>,
+        /// Print what was computed for a golden that differs
+        #[arg(long)]
+        verbose: bool,
+    },
+    /// Mint the golden chains anew; a change of them is a release event
+    Bless {
+        /// Directory of the goldens
+        #[arg(long, default_value = default_goldens())]
+        goldens: PathBuf,
+        /// Why the numbers changed: it belongs into the commit, too
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// The goldens of the checkout that one stands in, or of the one that this was built from.
+fn default_goldens() -> &'static str {
+    if Path::new("proof/goldens").is_dir() {
+        "proof/goldens"
+    } else {
+        concat!(env!("CARGO_MANIFEST_DIR"), "/goldens")
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Verify { journal, json } => {
+            finish(with_progress(json, |p| verify::verify(&journal, p)), json, false)
+        }
+        Command::Replay { journal, json } => {
+            finish(with_progress(json, |p| replay::replay(&journal, p)), json, true)
+        }
+        Command::Inspect { journal, cycle, json } => match inspect(&journal, cycle, json) {
+            Ok(code) => code,
+            Err(e) => failed(&e),
+        },
+        Command::Check { goldens, only, verbose } => check(&goldens, only.as_deref(), verbose),
+        Command::Bless { goldens, reason } => bless(&goldens, &reason),
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("proof-runner: {error}");
+    ExitCode::from(2)
+}
+
+fn with_progress<T>(quiet: bool, work: impl FnOnce(verify::Progress<'_>) -> T) -> T {
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let result = work(&mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    result
+}
+
+fn finish(report: Result<Report, JournalError>, json: bool, replayed: bool) -> ExitCode {
+    let report = match report {
+        Ok(report) => report,
+        Err(e) => return failed(&e),
+    };
+    let clean = report.is_clean();
+    let complete = !replayed || report.replayed_cycles() == report.cycles();
+    if json {
+        let value = json!({ "clean": clean, "complete": complete, "report": report });
+        println!("{value}");
+    } else {
+        for chain in &report.chains {
+            println!("{chain}");
+        }
+        println!("{}", verdict(&report, replayed));
+    }
+    match (clean, complete) {
+        (false, _) => ExitCode::from(1),
+        (true, true) => ExitCode::SUCCESS,
+        (true, false) => ExitCode::from(3),
+    }
+}
+
+fn verdict(report: &Report, replayed: bool) -> String {
+    let cycles = report.cycles();
+    if let Some(first) = report.findings().next() {
+        let n = report.findings().count();
+        let divergences = report.findings().filter(|f| f.kind == Kind::Divergence).count();
+        return format!("NOT VERIFIED: {n} faults ({divergences} divergences); the first: {first}");
+    }
+    if !replayed {
+        return format!("VERIFIED: chain and payloads of {cycles} cycles agree");
+    }
+    let again = report.replayed_cycles();
+    if again == cycles {
+        format!("VERIFIED AND REPLAYED: all {cycles} cycles agree bit for bit")
+    } else {
+        format!("VERIFIED, replayed in part: {again} of {cycles} cycles computed again, all of them agree")
+    }
+}
+
+fn inspect(path: &Path, cycle: Option<u64>, json: bool) -> Result<ExitCode, JournalError> {
+    let journal = Journal::open(path)?;
+    match cycle {
+        None => {
+            let report = with_progress(json, |p| verify::verify(path, p))?;
+            let segments: Vec<_> = journal
+                .segments()
+                .iter()
+                .map(|s| json!({ "name": s.name.to_string(), "bytes": s.bytes, "unfinished": s.part }))
+                .collect();
+            if json {
+                println!("{}", json!({ "segments": segments, "report": report }));
+                return Ok(ExitCode::SUCCESS);
+            }
+            for s in journal.segments() {
+                let mark = if s.part { "  (unfinished)" } else { "" };
+                println!("segment {}  {} bytes{mark}", s.name, s.bytes);
+            }
+            report.chains.iter().for_each(|c| println!("{c}"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(wanted) => {
+            let mut genesis = None;
+            for chunk in journal.records().flatten() {
+                match &chunk.content {
+                    Content::Start { genesis: bytes, .. } => genesis = Genesis::from_canonical_bytes(bytes),
+                    Content::Cycle { cycle, events, witness, pose } if cycle.0 == wanted => {
+                        let value = describe(genesis.as_ref(), events, witness.as_deref(), pose.as_deref());
+                        let text = if json { value.to_string() } else { format!("{value:#}") };
+                        println!("{text}");
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                    Content::Cycle { .. } | Content::Entry { .. } => {}
+                }
+            }
+            eprintln!("proof-runner: no cycle {wanted} in {}", path.display());
+            Ok(ExitCode::from(2))
+        }
+    }
+}
+
+fn describe(
+    genesis: Option<&Genesis>,
+    events: &[Vec<u8>],
+    witness: Option<&[u8]>,
+    pose: Option<&[u8]>,
+) -> serde_json::Value {
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let events: Vec<_> = events
+        .iter()
+        .map(|bytes| match Event::from_canonical_bytes(bytes) {
+            Some(Event::Datagram { at, from, bytes }) => {
+                json!({ "kind": "datagram", "at_ns": at.0.to_string(), "port": from.port, "bytes": hex(&bytes) })
+            }
+            Some(other) => json!({ "kind": format!("{other:?}") }),
+            None => json!({ "kind": "unreadable", "bytes": hex(bytes) }),
+        })
+        .collect();
+    let witness = witness.and_then(Witness::from_canonical_bytes).map(|w| {
+        let stages: serde_json::Map<_, _> = Stage::ALL
+            .into_iter()
+            .map(|s| (s.name().to_owned(), json!(w.stages[s as usize].to_string())))
+            .collect();
+        json!({
+            "cycle": w.cycle.0, "at_ns": w.at.0.to_string(), "source": w.source.name(),
+            "inputs": w.inputs.to_string(), "stages": stages,
+            "output": w.output.to_string(), "chain": w.chain.to_string(),
+        })
+    });
+    let frame = pose.and_then(PoseFrame::from_canonical_bytes).map(|f| format!("{f:?}"));
+    json!({
+        "genesis": genesis.map(|g| g.digest().to_string()),
+        "witness": witness,
+        "events": events,
+        "published": frame,
+    })
+}
+
+fn check(directory: &Path, only: Option<&str>, verbose: bool) -> ExitCode {
+    let mut bad = 0;
+    let mut seen = 0;
+    for golden in GOLDENS.iter().filter(|g| only.is_none_or(|name| name == g.name)) {
+        seen += 1;
+        let path = directory.join(format!("{}.golden", golden.name));
+        let stored = match std::fs::read_to_string(&path) {
+            Ok(stored) => stored,
+            Err(e) => return failed(&format!("can't read {}: {e}", path.display())),
+        };
+        let minted = golden::mint(golden);
+        match golden::difference(golden.name, &stored, &minted) {
+            None => println!("golden {:<14} {:>5} cycles  head {}", golden.name, minted.cycles, minted.head),
+            Some(text) => {
+                bad += 1;
+                print!("{text}");
+                if verbose {
+                    print!("{}", minted.to_text(golden.name));
+                }
+            }
+        }
+    }
+    if seen == 0 {
+        let names: Vec<_> = GOLDENS.iter().map(|g| g.name).collect();
+        return failed(&format!("no such golden; there are: {}", names.join(", ")));
+    }
+    println!("{} goldens agree, {bad} differ", seen - bad);
+    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+}
+
+fn bless(directory: &Path, reason: &str) -> ExitCode {
+    if reason.trim().len() < 10 {
+        return failed(&"--reason must say why the numbers changed");
+    }
+    println!(
+        "Re-minting goldens is a release event: journals written before were computed by other numbers, and only a\n\
+         build with their numerics version can replay them. Unless the goldens were new or only their scenes changed,\n\
+         raise NUMERICS_VERSION in crates/num. Commit the goldens alone, with this reason:\n\n    {reason}\n"
+    );
+    if let Err(e) = std::fs::create_dir_all(directory) {
+        return failed(&format!("can't make {}: {e}", directory.display()));
+    }
+    for golden in GOLDENS {
+        let path = directory.join(format!("{}.golden", golden.name));
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let minted = golden::mint(golden);
+        let text = minted.to_text(golden.name);
+        let verb = match (old.is_empty(), old == text) {
+            (true, _) => "new",
+            (false, true) => "unchanged",
+            (false, false) => "CHANGED",
+        };
+        if let Err(e) = std::fs::write(&path, text) {
+            return failed(&format!("can't write {}: {e}", path.display()));
+        }
+        println!("{verb:<9} {:<14} head {}", golden.name, minted.head);
+    }
+    ExitCode::SUCCESS
+}
