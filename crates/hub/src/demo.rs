@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wavewitness_fixtures::{Simulation, scenes};
 use wavewitness_proof::{replay, verify};
-use wavewitness_types::Source;
+use wavewitness_types::{Command, Source};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -41,6 +41,8 @@ pub fn demo(args: &DemoArgs) -> Result<bool, Failure> {
     };
     config.engine.geometry = scene.geometry();
     config.engine.cycle = scene.cycle_plan();
+    // The room is empty for 20 s only.
+    config.engine.calibration.observations = 300;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let seconds = scene.duration_ns / 1_000_000_000;
@@ -56,7 +58,7 @@ pub fn demo(args: &DemoArgs) -> Result<bool, Failure> {
             hub.udp, hub.http
         );
         println!("status: http://{}/api/v1/status   chain {}", hub.http, hub.genesis.digest().short());
-        println!("The room is empty at first, and calibrates itself; then people come.\n");
+        println!("The room is empty at first, and the hub is told so: it collects its baseline. Then people come.\n");
         let done = Arc::new(AtomicBool::new(false));
         let sender = {
             let (target, done, seed) = (hub.udp, Arc::clone(&done), args.seed);
@@ -90,10 +92,15 @@ pub fn demo(args: &DemoArgs) -> Result<bool, Failure> {
 /// Shows a line a second until everything was sent; true if interrupted.
 async fn watch(hub: &run::Hub, sender: &tokio::task::JoinHandle<std::io::Result<()>>) -> bool {
     let mut second = tokio::time::interval(std::time::Duration::from_secs(1));
+    let mut told = false;
     while !sender.is_finished() && !hub.ended() {
         tokio::select! {
             _ = second.tick() => {
                 if let Some(frame) = hub.status.snapshot().frame {
+                    // The operator of this room: once its links are there, the room is known to be empty.
+                    if !told && !frame.links.is_empty() {
+                        told = hub.commands.try_send(Command::StartCalibration).is_ok();
+                    }
                     println!("{}", terminal::line(&frame));
                 }
             }

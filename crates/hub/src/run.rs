@@ -3,7 +3,7 @@
 use crate::boot::{self, OpenError};
 use crate::clock::Clock;
 use crate::config::HubConfig;
-use crate::cycle::{self, Pipeline};
+use crate::cycle::{self, Datagram, Pipeline};
 use crate::message;
 use crate::server::{self, Shared};
 use crate::status::Status;
@@ -15,9 +15,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, watch};
+use wavewitness_types::{BootRecord, Command, Timestamp};
 use wavewitness_witness::Genesis;
 
 /// Why the daemon ended other than by order.
@@ -59,6 +60,8 @@ pub struct Hub {
     pub status: Status,
     /// What a person should know of the start, one line each.
     pub notes: Vec<String>,
+    /// Takes an operator's commands.
+    pub commands: SyncSender<Command>,
     stop: Arc<AtomicBool>,
     stopped: watch::Sender<bool>,
     cycle: std::thread::JoinHandle<Result<(), String>>,
@@ -110,40 +113,55 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
             let (genesis, status) = (opened.genesis.clone(), status.clone());
             Arc::new(move || message::hello(&genesis, status.source()))
         },
-        commands: Some(commands),
+        commands: Some(commands.clone()),
         max_clients: config.max_clients,
         clock,
         stop: stop_seen,
     };
     let server = tokio::spawn(server::serve(listener, shared));
-    let cycle = {
-        let (stop, status, mut heartbeat) = (Arc::clone(&stop), status.clone(), heartbeat);
-        let (engine, boot) = (opened.engine, opened.boot);
-        std::thread::Builder::new().name("cycle".into()).spawn(move || {
-            let mut pipeline = Pipeline::new(engine, store.sender.clone(), status);
-            let first = boot.next_cycle;
-            let gone = pipeline.boot(now, boot).and_then(|()| {
-                cycle::run_live(
-                    &mut pipeline,
-                    &clock,
-                    first,
-                    &datagram_queue,
-                    &command_queue,
-                    &stop,
-                    &mut heartbeat,
-                )?;
-                pipeline.stop(clock.now())
-            });
-            drop(pipeline);
-            let written = store.finish();
-            written
-                .map_err(|e| e.to_string())
-                .and(gone.map_err(|_| "the journal thread has ended".to_owned()))
-        })
-    }
-    .map_err(system("can't start the cycle thread"))?;
     let (genesis, notes) = (opened.genesis, opened.notes);
-    Ok(Hub { udp, http, genesis, status, notes, stop, stopped, cycle, receiver, server })
+    let cycle = CycleThread {
+        pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
+        store,
+        clock,
+        booted: now,
+        boot: opened.boot,
+        datagrams: datagram_queue,
+        commands: command_queue,
+        stop: Arc::clone(&stop),
+    };
+    let cycle = std::thread::Builder::new()
+        .name("cycle".into())
+        .spawn(move || cycle.run(heartbeat))
+        .map_err(system("can't start the cycle thread"))?;
+    Ok(Hub { udp, http, genesis, status, notes, commands, stop, stopped, cycle, receiver, server })
+}
+
+/// What the cycle thread owns.
+struct CycleThread {
+    pipeline: Pipeline,
+    store: Store,
+    clock: Clock,
+    booted: Timestamp,
+    boot: BootRecord,
+    datagrams: Receiver<Datagram>,
+    commands: Receiver<Command>,
+    stop: Arc<AtomicBool>,
+}
+
+impl CycleThread {
+    fn run(self, heartbeat: impl FnMut(u64)) -> Result<(), String> {
+        let CycleThread { mut pipeline, store, clock, booted, boot, datagrams, commands, stop } = self;
+        let first = boot.next_cycle;
+        let ran = pipeline.boot(booted, boot).and_then(|()| {
+            cycle::run_live(&mut pipeline, &clock, first, &datagrams, &commands, &stop, heartbeat)?;
+            pipeline.stop(clock.now())
+        });
+        drop(pipeline);
+        // If the journal thread has ended, its own error says more.
+        store.finish().map_err(|e| e.to_string())?;
+        ran.map_err(|_| "the journal thread has ended".to_owned())
+    }
 }
 
 impl Hub {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
-use wavewitness_types::{Count, PoseFrame, Presence, PresenceBasis};
+use wavewitness_types::{CalibrationState, Count, PoseFrame, Presence, PresenceBasis};
 
 /// One line for a cycle.
 pub fn line(frame: &PoseFrame) -> String {
@@ -20,6 +20,15 @@ pub fn line(frame: &PoseFrame) -> String {
             };
             let _ = write!(out, "{word} (p {probability:.2})");
         }
+    }
+    let (mut have, mut need) = (0u64, 0u64);
+    for link in &frame.links {
+        if let CalibrationState::Collecting { have: h, need: n } = link.calibration {
+            (have, need) = (have + u64::from(h), need + u64::from(n));
+        }
+    }
+    if let Some(percent) = (100 * have).checked_div(need) {
+        let _ = write!(out, "  calibrating {percent} %");
     }
     match (&frame.count, frame.count.most_probable()) {
         (Count::Known(p), Some(n)) => {

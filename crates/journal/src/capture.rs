@@ -109,7 +109,7 @@ pub struct CaptureSummary {
     pub last: Option<Timestamp>,
 }
 
-/// A stream of the datagrams of a capture, in the order of the file.
+/// A stream of the datagrams of a capture, and of the operator's commands where it is a journal, in the order of the file.
 pub struct Capture {
     path: PathBuf,
     source: Source,
@@ -208,10 +208,12 @@ impl Iterator for Capture {
         loop {
             match self.step()? {
                 Ok(Ok(event)) => {
-                    let summary = &mut self.summary;
-                    summary.datagrams += 1;
-                    summary.first = summary.first.or(Some(event.at()));
-                    summary.last = Some(event.at());
+                    if let Event::Datagram { at, .. } = event {
+                        let summary = &mut self.summary;
+                        summary.datagrams += 1;
+                        summary.first = summary.first.or(Some(at));
+                        summary.last = Some(at);
+                    }
                     return Some(Ok(event));
                 }
                 Ok(Err(IGNORED)) => {}
@@ -245,7 +247,8 @@ fn step_journal(records: &mut Records, events: &mut VecDeque<Vec<u8>>) -> Option
         });
     };
     Some(match Event::from_canonical_bytes(&bytes) {
-        Some(event @ Event::Datagram { .. }) => Ok(event),
+        // An operator's commands are part of what happened: a replay takes them too.
+        Some(event @ (Event::Datagram { .. } | Event::Command { .. })) => Ok(event),
         Some(_) => Err(IGNORED),
         None => Err("event that can't be decoded"),
     })

@@ -77,7 +77,8 @@ impl Scene<'_> {
                 && let Some(blob) = self.blob(peak, &solver.u)
             {
                 let strength = self.strength(&blob, solver);
-                if strength >= self.config.min_strength_sigma {
+                let contrast = self.contrast(blob.voxel, solver);
+                if strength >= self.config.min_strength_sigma && contrast >= self.config.min_contrast_sigma {
                     detections.push(self.detection(&blob, strength, solver));
                 }
             }
@@ -208,6 +209,29 @@ impl Scene<'_> {
     fn strength(&self, blob: &Blob, solver: &Solver) -> f64 {
         let v = blob.voxel;
         math::max_f64(0.0, blob.mass - solver.gradient[v])
+    }
+
+    /// Response of the blob's voxel to what of the evidence is not common to all links, in standard deviations.
+    ///
+    /// Interference, a change of channel or of gain raises every link alike, and the best place to explain that is a
+    /// ghost in the middle of the mesh. With the whitened flat level `f_l ∝ 1/σ_l` taken out of column and evidence, a
+    /// flat rise leaves N(0, 1) here, and a person leaves the contrast between links near and far.
+    fn contrast(&self, voxel: usize, solver: &Solver) -> f64 {
+        let (mut ff, mut fb, mut fy) = (0.0, 0.0, 0.0);
+        for row in 0..solver.rows() {
+            let (f, b) = (solver.flat[row], solver.entry(row, voxel));
+            ff += f * f;
+            fb += f * b;
+            fy += f * solver.y[row];
+        }
+        let (mut bb, mut by) = (0.0, 0.0);
+        for row in 0..solver.rows() {
+            let b = solver.entry(row, voxel) - solver.flat[row] * fb / ff;
+            bb += b * b;
+            by += b * (solver.y[row] - solver.flat[row] * fy / ff);
+        }
+        // A column that is itself flat can't tell the two apart.
+        if bb > 1e-9 { by / math::sqrt(bb) } else { 0.0 }
     }
 
     fn detection(&self, blob: &Blob, strength: f64, solver: &Solver) -> Detection {

@@ -66,6 +66,8 @@ pub(crate) struct Solver {
     lipschitz: f64,
     noise_lambda: f64,
     pub y: [f64; MAX_LINKS],
+    /// 1/σ by row: the whitened evidence of a level that is common to all links.
+    pub flat: [f64; MAX_LINKS],
     /// The solution.
     pub u: Vec<f64>,
     /// `∇½‖Bu − y‖²` at the solution.
@@ -93,6 +95,7 @@ impl Solver {
             lipschitz: 0.0,
             noise_lambda: 0.0,
             y: [0.0; MAX_LINKS],
+            flat: [0.0; MAX_LINKS],
             u: zeros(),
             gradient: zeros(),
             residual: [0.0; MAX_LINKS],
@@ -134,6 +137,7 @@ impl Solver {
         for link in 0..MAX_LINKS {
             if whitening[link] > 0.0 {
                 self.y[row] = values[link] * whitening[link];
+                self.flat[row] = whitening[link];
                 row += 1;
             }
         }

@@ -24,7 +24,7 @@ fn locate(nodes: &[[f64; 3]], mut noise: Option<Random>) -> (usize, f64) {
     for p in positions() {
         let evidence = evidence(nodes, &[p], scattering, noise.as_mut());
         plan.run(&evidence, &mut state, &mut detections);
-        let d: &Detection = detections.first().expect("a mover inside the mesh is detected");
+        let Some(d) = detections.first() else { continue };
         let offset = math::max_f64((d.position_m[0] - p[0]).abs(), (d.position_m[1] - p[1]).abs());
         within += usize::from(offset <= PITCH_M);
         worst = math::max_f64(worst, offset);
@@ -35,15 +35,17 @@ fn locate(nodes: &[[f64; 3]], mut noise: Option<Random>) -> (usize, f64) {
 
 #[test]
 fn a_person_anywhere_is_found_within_a_voxel() {
-    for nodes in [four_nodes(), five_nodes(), eight_nodes()] {
+    // In the very centre of four corners all links rise nearly alike, which is no proof of a person: one is missed.
+    for (nodes, enough) in [(four_nodes(), 80), (five_nodes(), 81), (eight_nodes(), 81)] {
         let (within, worst) = locate(&nodes, None);
-        assert_eq!(within, 81, "{} nodes, worst {worst:.2} m", nodes.len());
+        assert!(within >= enough, "{} nodes: {within} of 81, worst {worst:.2} m", nodes.len());
+        assert!(worst <= PITCH_M);
     }
 }
 
 #[test]
 fn noise_costs_the_small_mesh_most() {
-    // Measured: 64, 77 and 81 of 81.
+    // Measured: 64, 77 and 81 of 81; the rest is within two voxels or missed.
     for (nodes, enough) in [(four_nodes(), 55), (five_nodes(), 70), (eight_nodes(), 79)] {
         let (within, worst) = locate(&nodes, Some(Random(7)));
         assert!(within >= enough, "{} nodes: {within} of 81, worst {worst:.2} m", nodes.len());
@@ -55,9 +57,11 @@ fn the_covariance_covers_the_error() {
     for nodes in [four_nodes(), five_nodes(), eight_nodes()] {
         let (plan, mut state) = plan_and_state(&Config::default(), &nodes);
         let (mut random, mut detections, mut inside) = (Random(21), Vec::new(), 0);
+        let mut seen = 0;
         for p in positions() {
             plan.run(&evidence(&nodes, &[p], scattering, Some(&mut random)), &mut state, &mut detections);
-            let d = detections[0];
+            let Some(d) = detections.first() else { continue };
+            seen += 1;
             let ([a, b, _], [_, c, _]) = (d.covariance_m2[0], d.covariance_m2[1]);
             let (x, y) = (d.position_m[0] - p[0], d.position_m[1] - p[1]);
             let nees = (x * x * c - 2.0 * x * y * b + y * y * a) / (a * c - b * b);
@@ -65,7 +69,8 @@ fn the_covariance_covers_the_error() {
             // Neither does it cover by being the room.
             assert!(a < 3.0 && c < 3.0, "{d:?}");
         }
-        assert!(inside >= 77, "{} nodes: {inside} of 81 in the 95 % ellipse", nodes.len());
+        assert!(seen >= 75, "{} nodes: {seen} of 81 detected", nodes.len());
+        assert!(inside * 20 >= seen * 19, "{} nodes: {inside} of {seen} in the 95 % ellipse", nodes.len());
     }
 }
 
@@ -89,6 +94,26 @@ fn noise_alone_gives_no_detection() {
     }
 }
 
+#[test]
+fn a_rise_of_all_links_alike_is_nobody() {
+    // Interference, a channel change, a gain step. Caught: without the contrast test two thirds of such
+    // cycles gave a ghost in the middle of the mesh.
+    let mut alarms = 0;
+    for nodes in [four_nodes(), five_nodes(), eight_nodes()] {
+        let (plan, mut state) = plan_and_state(&Config::default(), &nodes);
+        let (mut random, mut detections) = (Random(5), Vec::new());
+        for cycle in 0..200 {
+            let mut evidence = evidence(&nodes, &[], scattering, None);
+            let level = 1.0 + f64::from(cycle % 4);
+            evidence.iter_mut().for_each(|e| e.motion = Some((level + SIGMA * random.normal()) as f32));
+            plan.run(&evidence, &mut state, &mut detections);
+            alarms += usize::from(!detections.is_empty());
+        }
+    }
+    // Measured: 3 %.
+    assert!(alarms <= 30, "{alarms} of 600");
+}
+
 /// Eleven places along the walls at one height: 55 distinct paths.
 fn ring() -> Vec<[f64; 3]> {
     let place = |k: i32| {
@@ -100,7 +125,7 @@ fn ring() -> Vec<[f64; 3]> {
     (0..11).map(place).collect()
 }
 
-/// Of 60 random pairs of people: how many were found as two, each within a voxel of a 8 × 8 grid, and how many as more.
+/// Of 60 random pairs of people: how many were found as two, each within a voxel of an 8 × 8 grid, and how many as more.
 fn pairs_found(config: &Config, separation_m: f64, response: Response) -> (usize, usize) {
     let nodes = ring();
     let all = links(&nodes);
@@ -139,7 +164,7 @@ fn pairs_found(config: &Config, separation_m: f64, response: Response) -> (usize
 
 #[test]
 fn two_people_are_two_where_the_links_can_tell() {
-    // Local evidence, a kernel as narrow as it, 55 paths. Measured: 89 % at 1.5 m, 95 % at 2 m, 100 % at 3 m.
+    // Local evidence, a kernel as narrow as it, 55 paths. Measured: 50, 59 and 60 of 60.
     let narrow = Config {
         motion_decay_m: 0.15,
         lambda_ratio: 0.3,
@@ -153,7 +178,8 @@ fn two_people_are_two_where_the_links_can_tell() {
         let (two, _) = pairs_found(&narrow, separation_m, line_integral);
         assert!(two >= enough, "{two} of 60 at {separation_m} m");
     }
-    // Defaults on scattered power: people 4 m apart are about half the time found as two, and never as three.
+    // Defaults on scattered power: people 4 m apart are found as two three times in four, and never as three;
+    // below 3 m they are one.
     let (two, more) = pairs_found(&Config::default(), 4.0, scattering);
     assert!(two >= 25 && more == 0, "{two} of 60, {more} as more than two");
 }
@@ -162,7 +188,7 @@ fn two_people_are_two_where_the_links_can_tell() {
 fn too_little_evidence_abstains() {
     let nodes = four_nodes();
     let (plan, mut state) = plan_and_state(&Config::default(), &nodes);
-    let all = evidence(&nodes, &[[3.0, 3.0]], scattering, None);
+    let all = evidence(&nodes, &[[2.0, 4.0]], scattering, None);
     let mut detections = Vec::new();
     assert!(matches!(plan.run(&all, &mut state, &mut detections), Outcome::Imaged { .. }));
     assert!(!detections.is_empty());
