@@ -421,6 +421,11 @@ impl Engine {
         });
     }
 
+    /// Who is there, on whose evidence, since when: as of the last cycle.
+    pub fn world(&self) -> &wavewitness_world::Graph {
+        self.states.world.graph()
+    }
+
     /// The last cycle's report.
     pub fn report(&self) -> &CycleReport {
         &self.report

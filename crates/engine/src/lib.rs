@@ -17,3 +17,5 @@ pub use config::EngineConfig;
 pub use cycle::{CycleReport, Engine};
 pub use replay::{Applied, ReplayError, Replayer};
 pub use wavewitness_num::NUMERICS_VERSION;
+/// The world graph, as the shell may show it.
+pub use wavewitness_world as world;

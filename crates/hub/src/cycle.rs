@@ -104,8 +104,8 @@ impl Pipeline {
             compute_ns,
         })))?;
         if cycle.0.is_multiple_of(20) {
-            let rejects = self.engine.rejects();
-            self.status.update(|s| s.rejects = rejects);
+            let (rejects, world) = (self.engine.rejects(), self.engine.world().clone());
+            self.status.update(|s| (s.rejects, s.world) = (rejects, Some(world)));
         }
         let version = self.engine.baseline_version();
         if version != self.baselines_seen {

@@ -5,6 +5,7 @@
 use crate::clock::iso8601;
 use serde::Serialize;
 use serde_json::{Value, json};
+use wavewitness_engine::world::{EventKind, Graph, PresenceKind};
 use wavewitness_types::pose_frame::KEYPOINT_NAMES;
 use wavewitness_types::{
     CalibrationState, Count, LinkStatus, NodeHealth, Person, PoseFrame, Presence, PresenceBasis, Source,
@@ -212,6 +213,69 @@ fn link(status: &LinkStatus) -> Value {
         "delay_spread_ns": status.delay_spread_ns,
         "calibration": calibration(&status.calibration),
     })
+}
+
+/// The world graph: who is there, on whose evidence, since when, and what happened last.
+pub fn world(graph: &Graph) -> Value {
+    let sensors: Vec<_> = graph
+        .sensors()
+        .iter()
+        .map(|s| json!({ "node": s.node.0, "silent": s.silent, "since": iso8601(s.since), "in_room": s.in_room }))
+        .collect();
+    let links: Vec<_> = graph
+        .links()
+        .iter()
+        .map(|l| {
+            json!({
+                "id": l.link.0,
+                "tx": transmitter(l.ends.tx()),
+                "observed_by": l.ends.rx().0,
+                "calibration": calibration(&l.calibration),
+                "disturbed": l.disturbed.map(iso8601),
+            })
+        })
+        .collect();
+    let people: Vec<_> = graph
+        .people()
+        .iter()
+        .map(|p| {
+            json!({
+                "id": p.track.0,
+                "state": p.state.name(),
+                "since": iso8601(p.since),
+                "position_m": p.position_m,
+                "in_room": p.in_room,
+                "supported_by": graph.supporters(p).map(|l| l.0).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let events: Vec<_> =
+        graph.events().map(|e| json!({ "at": iso8601(e.at), "event": happening(&e.kind) })).collect();
+    json!({
+        "room": graph.room().map(|r| json!({ "min_m": r.min_m, "max_m": r.max_m })),
+        "sensors": sensors,
+        "links": links,
+        "people": people,
+        "events": events,
+        "events_total": graph.events_total(),
+    })
+}
+
+fn happening(kind: &EventKind) -> Value {
+    match kind {
+        EventKind::Presence(PresenceKind::Unknown(why)) => {
+            json!({ "kind": "presence", "state": "unknown", "reason": why.name() })
+        }
+        EventKind::Presence(PresenceKind::Absent) => json!({ "kind": "presence", "state": "absent" }),
+        EventKind::Presence(PresenceKind::Present) => json!({ "kind": "presence", "state": "present" }),
+        EventKind::TrackConfirmed(id) => json!({ "kind": "track-confirmed", "id": id.0 }),
+        EventKind::TrackLost(id) => json!({ "kind": "track-lost", "id": id.0 }),
+        EventKind::Calibration(link, state) => {
+            json!({ "kind": "calibration", "link": link.0, "calibration": calibration(state) })
+        }
+        EventKind::NodeSilent(id) => json!({ "kind": "node-silent", "node": id.0 }),
+        EventKind::NodeBack(id) => json!({ "kind": "node-back", "node": id.0 }),
+    }
 }
 
 #[cfg(test)]

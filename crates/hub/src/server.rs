@@ -5,7 +5,7 @@
 
 use crate::clock::Clock;
 use crate::message;
-use crate::status::Status;
+use crate::status::{Snapshot, Status};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,7 +15,7 @@ use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -61,10 +61,11 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
     let mut stop = shared.stop.clone();
     let app = Router::new()
         .route("/", get(index))
-        .route("/health", get(ready))
+        .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/api/v1/status", get(status))
+        .route("/api/v1/world", get(world))
         .route("/api/v1/calibration", post(calibrate))
         .route("/ws/poses", get(poses))
         .with_state(shared);
@@ -78,30 +79,44 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
 async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
-        "endpoints": ["/ws/poses", "/health", "/health/live", "/health/ready", "/api/v1/status",
+        "endpoints": ["/ws/poses", "/health", "/health/live", "/health/ready", "/api/v1/status", "/api/v1/world",
                       "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
 }
 
-async fn live(State(shared): State<Shared>) -> Response {
-    let snapshot = shared.status.snapshot();
-    let now = shared.clock.now();
-    let fault = snapshot.fault.clone().or_else(|| {
-        let frame = snapshot.frame.as_ref()?;
-        let late_s = now.seconds_since(frame.at);
+/// Why the hub is not alive: it publishes nothing any more, or its cycle stands still.
+fn not_live(shared: &Shared, snapshot: &Snapshot) -> Option<String> {
+    snapshot.fault.clone().or_else(|| {
+        let late_s = shared.clock.now().seconds_since(snapshot.frame.as_ref()?.at);
         (snapshot.udp.is_some() && late_s > 2.0).then(|| format!("no cycle for {late_s:.1} s"))
-    });
-    match fault {
-        None => Json(json!({ "live": true })).into_response(),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "live": false, "reason": reason })))
-            .into_response(),
-    }
+    })
+}
+
+fn answer(good: bool, body: Value) -> Response {
+    let code = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(body)).into_response()
+}
+
+async fn live(State(shared): State<Shared>) -> Response {
+    let reason = not_live(&shared, &shared.status.snapshot());
+    answer(reason.is_none(), json!({ "live": reason.is_none(), "reason": reason }))
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
     let reasons = shared.status.snapshot().not_ready();
-    let code = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+    answer(reasons.is_empty(), json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+}
+
+async fn health(State(shared): State<Shared>) -> Response {
+    let snapshot = shared.status.snapshot();
+    let dead = not_live(&shared, &snapshot);
+    let live = dead.is_none();
+    let reasons: Vec<_> = dead.into_iter().chain(snapshot.not_ready()).collect();
+    answer(reasons.is_empty(), json!({ "live": live, "ready": reasons.is_empty(), "reasons": reasons }))
+}
+
+async fn world(State(shared): State<Shared>) -> Response {
+    Json(shared.status.snapshot().world.map_or(Value::Null, |graph| message::world(&graph))).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use wavewitness_engine::world::Graph;
 use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
 use wavewitness_witness::Digest;
 
@@ -71,6 +72,8 @@ pub struct Snapshot {
     pub compute: Durations,
     /// Rejected datagrams by reason.
     pub rejects: BTreeMap<&'static str, u64>,
+    /// The world graph, as of the last second.
+    pub world: Option<Graph>,
     /// Clients connected now.
     pub clients: u32,
     /// Cycles left out for slow clients since the start.
@@ -99,6 +102,7 @@ impl Status {
             overflow: 0,
             compute: Durations::new(),
             rejects: BTreeMap::new(),
+            world: None,
             clients: 0,
             dropped: 0,
             fault: None,
