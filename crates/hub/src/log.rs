@@ -1,5 +1,6 @@
 //! Logging to standard error, with a filter that a reload can change.
 
+use std::io::IsTerminal;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -19,6 +20,8 @@ impl Handle {
     pub fn start(text: &str) -> Result<Handle, String> {
         let (layer, handle) = reload::Layer::new(filter(text)?);
         let output = fmt::layer().with_writer(std::io::stderr).with_target(false);
+        // Colours are for people: a file or a service manager gets plain text.
+        let output = if std::io::stderr().is_terminal() { output } else { output.with_ansi(false) };
         // Under a service manager the journal has its own clock.
         let started = if std::env::var_os("JOURNAL_STREAM").is_some() {
             tracing_subscriber::registry().with(layer).with(output.without_time()).try_init()

@@ -18,10 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, watch};
-use wavewitness_engine::Engine;
-use wavewitness_journal::Capture;
+use wavewitness_engine::{Engine, EngineConfig};
+use wavewitness_journal::{Capture, Chunk, Content, Journal};
 use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Timestamp};
-use wavewitness_witness::Chain;
+use wavewitness_witness::{Chain, Genesis};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -80,6 +80,7 @@ pub fn replay(config: &HubConfig, args: &ReplayArgs) -> Result<(), Failure> {
     if let Some(target) = args.send_to {
         return send(&args.capture, target, args.pace);
     }
+    let config = &with_recorded(config, args.config.is_some(), &args.capture);
     let summary = run(config, &args.capture, args.pace, args.journal.as_deref(), args.http)?;
     if args.json {
         println!("{summary}");
@@ -94,6 +95,7 @@ pub fn replay(config: &HubConfig, args: &ReplayArgs) -> Result<(), Failure> {
 /// # Errors
 /// If the capture can't be read, or the journal can't be written.
 pub fn import(config: &HubConfig, args: &ImportArgs) -> Result<(), Failure> {
+    let config = &with_recorded(config, args.config.is_some(), &args.capture);
     let summary = run(config, &args.capture, Pace::Fast, Some(&args.journal), None)?;
     print(&summary);
     println!(
@@ -101,6 +103,24 @@ pub fn import(config: &HubConfig, args: &ImportArgs) -> Result<(), Failure> {
         boot::journal_dir(&args.journal).display()
     );
     Ok(())
+}
+
+/// The configuration for a recording: what was given, or else, for a journal, the one that it was computed under.
+fn with_recorded(config: &HubConfig, given: bool, path: &Path) -> HubConfig {
+    let mut config = config.clone();
+    if !given
+        && let Ok(journal) = Journal::open(path)
+        && let Some(Ok(Chunk { content: Content::Start { genesis, .. }, .. })) = journal.records().next()
+        && let Some(genesis) = Genesis::from_canonical_bytes(&genesis)
+        && let Some(engine) = EngineConfig::from_canonical_bytes(&genesis.config)
+    {
+        eprintln!(
+            "configuration of the journal's chain {}; give --config for another",
+            genesis.digest().short()
+        );
+        config.engine = engine;
+    }
+    config
 }
 
 fn run(

@@ -11,11 +11,13 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use socket2::SockRef;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -28,6 +30,9 @@ use wavewitness_types::Command;
 
 /// Cycles that wait for a client before the oldest is left out: 0.8 s.
 pub const CLIENT_QUEUE: usize = 16;
+/// Asked of the kernel for each connection. Its own choice may grow to megabytes, and a slow client would be shown
+/// what was half a minute ago instead of being told what it missed.
+const SEND_BUFFER: usize = 64 << 10;
 /// A client that takes nothing for this long is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that sends nothing, not even a pong, for this long is gone.
@@ -69,6 +74,11 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
         .route("/api/v1/calibration", post(calibrate))
         .route("/ws/poses", get(poses))
         .with_state(shared);
+    let listener = listener.tap_io(|stream| {
+        // Neither is needed for a right answer, only for one in time.
+        let _ = SockRef::from(&*stream).set_send_buffer_size(SEND_BUFFER);
+        let _ = stream.set_nodelay(true);
+    });
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
             stopping(&mut stop).await;
