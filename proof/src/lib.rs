@@ -2,12 +2,16 @@
 //!
 //! * [`verify`]: chain and payloads, without computing anything again: works for every numerics version.
 //! * [`replay`]: every cycle computed again and compared, with the first divergence by cycle and stage.
+//! * [`recompute`] and [`diff`]: the same datagrams under another build or numerics version, and what that changes.
 //! * [`golden`]: chains of scenes that the project made, whose digests must never change by accident.
 //!
-//! What this crate does not do: it never writes to a journal, and it does not say whether a pose is true.
+//! What this crate does not do: it never changes a journal, and it does not say whether a pose is true.
 
 pub mod describe;
-pub mod golden;
+pub mod diff;
+pub mod recompute;
 pub mod replay;
 pub mod report;
 pub mod verify;
+
+pub use wavewitness_golden as golden;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use wavewitness_journal::{Content, Journal, JournalError};
 use wavewitness_proof::golden::{self, GOLDENS};
 use wavewitness_proof::report::{Kind, Report};
-use wavewitness_proof::{replay, verify};
+use wavewitness_proof::{diff, recompute, replay, verify};
 use wavewitness_types::{Event, PoseFrame};
 use wavewitness_witness::{Genesis, Stage, Witness};
 
@@ -42,6 +42,23 @@ enum Command {
         /// Journal directory or one segment
         journal: PathBuf,
         /// Print the report as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compute a journal's events by this build into a new journal, to compare it with `diff`
+    Recompute {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// Directory of the new journal
+        out: PathBuf,
+    },
+    /// Compare two runs of the same datagrams: where the bits part, and how far apart the poses are in metres
+    Diff {
+        /// The one journal
+        a: PathBuf,
+        /// The other
+        b: PathBuf,
+        /// Print as JSON
         #[arg(long)]
         json: bool,
     },
@@ -96,6 +113,25 @@ fn main() -> ExitCode {
         Command::Replay { journal, json } => {
             finish(with_progress(json, |p| replay::replay(&journal, p)), json, true)
         }
+        Command::Recompute { journal, out } => {
+            match with_progress(false, |p| recompute::recompute(&journal, &out, p)) {
+                Ok(cycles) => {
+                    println!("{cycles} cycles computed by this build into {}", out.display());
+                    ExitCode::SUCCESS
+                }
+                Err(e) => failed(&e),
+            }
+        }
+        Command::Diff { a, b, json } => match diff::diff(&a, &b) {
+            Ok(difference) => {
+                match json {
+                    true => println!("{}", json!(difference)),
+                    false => println!("{difference}"),
+                }
+                if difference.is_equal() { ExitCode::SUCCESS } else { ExitCode::from(1) }
+            }
+            Err(e) => failed(&e),
+        },
         Command::Inspect { journal, cycle, json } => match inspect(&journal, cycle, json) {
             Ok(code) => code,
             Err(e) => failed(&e),

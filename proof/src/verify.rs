@@ -97,6 +97,12 @@ impl Walker {
         Walker { id, report, genesis: None, chain: None, last: None, running: None, broken: false }
     }
 
+    /// The last cycle that was read, by its chunk: what lies between cycles is named by the one before. (A number in
+    /// a witness or an event may be what was changed.)
+    fn last_cycle(&self) -> Option<CycleIndex> {
+        self.report.last_cycle.map(CycleIndex)
+    }
+
     fn find(&mut self, cycle: Option<CycleIndex>, segment: impl ToString, kind: Kind, detail: impl ToString) {
         self.report.findings.push(Finding {
             cycle: cycle.map(|c| c.0),
@@ -120,9 +126,9 @@ impl Walker {
             _ => None,
         };
         let after_last = fault.last_good.map(|c| CycleIndex(c.0 + 1));
-        // A damaged chunk's claim is believed only if it lies where it must.
+        // A damaged chunk's claim is believed only between whole cycles: the claim may be what is damaged.
         let claimed = claimed.filter(|c| {
-            fault.last_good.is_none_or(|last| *c > last) && fault.next_good.is_none_or(|next| *c < next)
+            fault.last_good.is_none_or(|last| *c > last) && fault.next_good.is_some_and(|next| *c < next)
         });
         self.find(claimed.or(after_last).or(fault.next_good), fault.segment, Kind::Storage, fault);
     }
@@ -145,7 +151,7 @@ impl Walker {
         source: Source,
         visitor: &mut dyn Visitor,
     ) {
-        let at = self.chain.as_ref().and_then(Chain::last_cycle);
+        let at = self.last_cycle();
         let Some(parsed) = Genesis::from_canonical_bytes(genesis) else {
             self.find(at, chunk.segment, Kind::Genesis, "the genesis can't be read");
             return;
@@ -207,13 +213,13 @@ impl Walker {
         visitor: &mut dyn Visitor,
     ) {
         let named = Some(cycle);
-        self.report.cycles += 1;
+        self.number(cycle);
         let Some(witness) = self.witness(chunk, named, witness) else {
             visitor.gap();
             return;
         };
         let before = self.report.findings.len();
-        let events = self.inputs(chunk, &witness, events);
+        let events = self.inputs(chunk, named, &witness, events);
         let tick = events.as_deref().and_then(<[Event]>::last);
         if witness.kind != EntryKind::Cycle
             || witness.cycle != cycle
@@ -241,8 +247,8 @@ impl Walker {
                 "pose and witness name different cycles, times or sources",
             );
         }
-        self.link(chunk, &witness);
-        self.count(&witness, events.as_deref());
+        self.link(chunk, named, &witness);
+        self.count(witness.source, events.as_deref());
         let Some(events) = events else {
             visitor.gap();
             return;
@@ -259,13 +265,13 @@ impl Walker {
         witness: Option<&[u8]>,
         visitor: &mut dyn Visitor,
     ) {
-        let named = self.chain.as_ref().and_then(Chain::last_cycle);
+        let named = self.last_cycle();
         let Some(witness) = self.witness(chunk, named, witness) else {
             visitor.gap();
             return;
         };
         let before = self.report.findings.len();
-        let events = self.inputs(chunk, &witness, events);
+        let events = self.inputs(chunk, named, &witness, events);
         let fits = match events.as_deref() {
             Some([Event::Boot { at, record }]) => {
                 self.boot(record.resumed_after, record.unclean, chunk);
@@ -276,27 +282,24 @@ impl Walker {
             None => true,
         };
         if !fits {
-            self.find(
-                Some(witness.cycle),
-                chunk.segment,
-                Kind::Witness,
-                "witness and event are of different kinds",
-            );
+            self.find(named, chunk.segment, Kind::Witness, "witness and event are of different kinds");
         }
         let sound = before == self.report.findings.len();
-        self.link(chunk, &witness);
+        self.link(chunk, named, &witness);
         self.running = None;
-        if let Some(events) = events {
-            let segment = chunk.segment.to_string();
-            let entry = Entry { events: &events, witness: &witness, frame: None, segment };
-            visitor.entry(&entry, sound, &mut self.report);
-        }
+        let Some(events) = events else {
+            visitor.gap();
+            return;
+        };
+        let segment = chunk.segment.to_string();
+        let entry = Entry { events: &events, witness: &witness, frame: None, segment };
+        visitor.entry(&entry, sound, &mut self.report);
     }
 
     fn boot(&mut self, resumed_after: Option<CycleIndex>, unclean: bool, chunk: &Chunk) {
         self.report.boots += 1;
         self.report.unclean_boots += u64::from(unclean);
-        let last = self.report.last_cycle.map(CycleIndex);
+        let last = self.last_cycle();
         // Where the chain is read from its genesis on, the boot's memory of it can be checked.
         if self.report.from_genesis && resumed_after != last && !self.broken {
             let name = |c: Option<CycleIndex>| c.map_or("no cycle".to_owned(), |c| format!("cycle {}", c.0));
@@ -322,9 +325,14 @@ impl Walker {
         witness
     }
 
-    fn inputs(&mut self, chunk: &Chunk, witness: &Witness, events: &[Vec<u8>]) -> Option<Vec<Event>> {
+    fn inputs(
+        &mut self,
+        chunk: &Chunk,
+        named: Option<CycleIndex>,
+        witness: &Witness,
+        events: &[Vec<u8>],
+    ) -> Option<Vec<Event>> {
         let parsed: Option<Vec<Event>> = events.iter().map(|b| Event::from_canonical_bytes(b)).collect();
-        let named = Some(witness.cycle);
         match &parsed {
             None => self.find(named, chunk.segment, Kind::Inputs, "a stored event can't be read"),
             Some(events) if event_inputs(events) != Some(witness.inputs) => {
@@ -340,11 +348,11 @@ impl Walker {
         parsed
     }
 
-    fn link(&mut self, chunk: &Chunk, witness: &Witness) {
+    fn link(&mut self, chunk: &Chunk, named: Option<CycleIndex>, witness: &Witness) {
         let bytes = witness.to_canonical_bytes();
         let Some(chain) = &mut self.chain else {
             let detail = "an entry without a genesis before it";
-            self.find(Some(witness.cycle), chunk.segment, Kind::Continuity, detail);
+            self.find(named, chunk.segment, Kind::Continuity, detail);
             return;
         };
         if self.broken {
@@ -353,7 +361,7 @@ impl Walker {
             self.broken = false;
         } else if let Err(fault) = chain.verify(witness) {
             chain.resynchronise(witness);
-            self.find(Some(witness.cycle), chunk.segment, Kind::Chain, fault);
+            self.find(named, chunk.segment, Kind::Chain, fault);
         }
         self.last = Some(bytes);
         match witness.kind {
@@ -362,16 +370,20 @@ impl Walker {
         }
     }
 
-    fn count(&mut self, witness: &Witness, events: Option<&[Event]>) {
+    fn number(&mut self, cycle: CycleIndex) {
         let r = &mut self.report;
-        let cycle = witness.cycle.0;
+        r.cycles += 1;
         if let Some(before) = self.running {
-            r.missed_cycles += cycle.saturating_sub(before.0 + 1);
+            r.missed_cycles += cycle.0.saturating_sub(before.0.saturating_add(1));
         }
-        self.running = Some(witness.cycle);
-        r.first_cycle.get_or_insert(cycle);
-        r.last_cycle = Some(cycle);
-        match witness.source {
+        self.running = Some(cycle);
+        r.first_cycle.get_or_insert(cycle.0);
+        r.last_cycle = Some(cycle.0);
+    }
+
+    fn count(&mut self, source: Source, events: Option<&[Event]>) {
+        let r = &mut self.report;
+        match source {
             Source::Live => r.sources.live += 1,
             Source::Replay => r.sources.replay += 1,
             Source::Simulated => r.sources.simulated += 1,

@@ -16,10 +16,12 @@ const LAYERS: &[(&str, u8)] = &[
     ("crates/pose", 2),
     ("crates/world", 2),
     ("crates/witness", 2),
+    ("crates/log", 2),
     ("crates/engine", 3),
     ("crates/journal", 4),
     ("crates/hub", 4),
     ("proof", 4),
+    ("proof/golden", 4),
     ("benches", 4),
     ("fixtures", 2),
 ];

@@ -55,6 +55,8 @@ pub(crate) struct Work {
     pub unassigned: u32,
     /// When the last image was made, since the boot.
     pub imaged: Option<Timestamp>,
+    /// Error of a position that does not average out, in metres: of the last image.
+    pub model_error_m: f64,
     /// When the last frame arrived, since the boot.
     pub last_frame: Option<Timestamp>,
 }
@@ -76,6 +78,7 @@ impl Work {
             rejected: 0,
             unassigned: 0,
             imaged: None,
+            model_error_m: 0.0,
             last_frame: None,
         }
     }
@@ -374,8 +377,9 @@ impl Engine {
             &mut self.states.tomography,
             &mut self.work.detections,
         );
-        if let tomography::Outcome::Imaged { .. } = outcome {
+        if let tomography::Outcome::Imaged { motion, .. } = &outcome {
             self.work.imaged = Some(at);
+            self.work.model_error_m = self.plans.tomography.model_error_m(motion.paths).unwrap_or(0.0);
         }
         self.hashers.add(Stage::Tomography, &outcome);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());

@@ -35,6 +35,9 @@ wavewitness_types::stage_config! {
         min_strength_sigma: f64 = 6.0, 2.0, 100.0;
         /// Its response to what is not common to all links must exceed this many: a rise of all links alike is nobody.
         min_contrast_sigma: f64 = 2.5, 0.0, 100.0;
+        /// Standard deviation of a position along an axis in units of √(room area / distinct paths): the error of the model
+        /// itself, which lasts as long as a person stays in one place and so does not average out over cycles.
+        model_error_cells: f64 = 0.65, 0.0, 3.0;
         /// Most detections in a cycle.
         max_detections: u32 = 8, 1, 16;
         /// Detections closer than this in plan are one, in metres.

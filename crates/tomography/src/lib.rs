@@ -317,6 +317,17 @@ impl Plan {
         }
     }
 
+    /// The part of a position's error that does not average out over cycles, in metres (1 sigma along x and y), for an
+    /// image from `paths` distinct segments: P paths divide a room of area A into about P cells, and reflections,
+    /// which the model does not know, move a person by about a cell. `σ = c √(A/P)`, see [`Config::model_error_cells`].
+    /// None without a room.
+    pub fn model_error_m(&self, paths: u16) -> Option<f64> {
+        let grid = self.grid.as_ref()?;
+        let side = |axis: usize| grid.pitch_m[axis] * f64::from(grid.counts[axis]);
+        let cells = f64::from(paths.max(1));
+        Some(self.config.model_error_cells * math::sqrt(side(0) * side(1) / cells))
+    }
+
     fn refusal(&self, (links, paths): (u16, u16)) -> Option<Abstention> {
         let (need_links, need_paths) = (self.config.min_links as u16, self.config.min_paths as u16);
         if links < need_links {

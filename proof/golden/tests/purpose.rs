@@ -1,0 +1,55 @@
+//! Guards that each golden still reaches what it is there for: a golden of an idle engine proves nothing.
+
+use wavewitness_engine::{Applied, Replayer};
+use wavewitness_golden::{GOLDENS, events, genesis};
+use wavewitness_types::{CalibrationState, Gate, Layout, PoseFrame};
+
+fn frames(name: &str) -> Vec<PoseFrame> {
+    let golden = GOLDENS.iter().find(|g| g.name == name).unwrap();
+    let (config, events) = events(golden, None);
+    let mut replayer = Replayer::new(&genesis(golden, &config)).unwrap();
+    let mut out = Vec::new();
+    for event in &events {
+        if let Applied::Cycle(report) = replayer.apply(event) {
+            out.push(report.frame.clone());
+        }
+    }
+    out
+}
+
+#[test]
+fn the_calibration_is_completed_and_a_person_is_followed() {
+    let frames = frames("calibration");
+    let last = frames.last().unwrap();
+    assert_eq!(last.links.len(), 12);
+    let ready = |f: &PoseFrame| {
+        f.links.iter().filter(|l| l.calibration == CalibrationState::Ready { empty_room: true }).count()
+    };
+    assert!(frames.iter().any(|f| ready(f) == 12));
+    assert!(frames.iter().any(|f| !f.people.is_empty()), "tomography and tracker have nothing to do");
+}
+
+#[test]
+fn moved_furniture_asks_for_a_new_calibration() {
+    let frames = frames("recalibrate");
+    assert!(frames.iter().any(|f| f.links.iter().any(|l| l.gate == Gate::Accept)));
+    assert!(frames.iter().any(|f| f.links.iter().any(|l| l.gate == Gate::Recalibrate)));
+    // A cabinet that slides (20 to 22 s) is a mover like any other; before and after it the room is empty.
+    let still = |f: &&PoseFrame| f.cycle.0 < 400 || f.cycle.0 >= 540;
+    assert!(frames.iter().filter(still).all(|f| f.people.is_empty()), "a ghost in a still room");
+}
+
+#[test]
+fn every_layout_has_links_in_several_layouts() {
+    let frames = frames("every-layout");
+    let last = frames.last().unwrap();
+    let has = |layout| last.links.iter().any(|l| l.link.layout() == layout);
+    assert!(has(Layout::Lltf64) && has(Layout::LltfHt20) && has(Layout::LltfHt20Stbc));
+}
+
+#[test]
+fn a_dropped_node_is_silent_and_comes_back() {
+    let frames = frames("node-dropout");
+    assert!(frames.iter().any(|f| f.nodes.iter().any(|n| n.silent)));
+    assert!(frames.last().unwrap().nodes.iter().all(|n| !n.silent));
+}

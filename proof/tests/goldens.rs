@@ -1,0 +1,77 @@
+//! Guards the numbers: a golden scene computed now has the digests that were minted, stage by stage. A failure tells
+//! what parted first, what that may mean, and what to do next.
+//!
+//! All of them are computed, in this development build; `.ci/run` does it in the release build, too, with
+//! `proof-runner check`: the optimiser must not change a bit.
+
+use std::fs;
+use std::path::Path;
+use wavewitness_proof::golden::{self, GOLDENS};
+
+fn stored(name: &str) -> Option<String> {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("goldens/{name}.golden"))).ok()
+}
+
+/// True, and says so, if none was minted yet.
+fn not_minted() -> bool {
+    let none = GOLDENS.iter().all(|g| stored(g.name).is_none());
+    if none {
+        eprintln!("SKIPPED: there is no golden in proof/goldens; mint them with `proof-runner bless`");
+    }
+    none
+}
+
+#[test]
+fn golden_scenes_give_the_digests_that_were_minted() {
+    if not_minted() {
+        return;
+    }
+    let mut bad = String::new();
+    std::thread::scope(|scope| {
+        let computed: Vec<_> = GOLDENS.iter().map(|g| (g.name, scope.spawn(|| golden::mint(g)))).collect();
+        for (name, minted) in computed {
+            let minted = minted.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            bad.extend(golden::difference(name, &stored(name).unwrap_or_default(), &minted));
+        }
+    });
+    assert!(bad.is_empty(), "{bad}");
+}
+
+#[test]
+fn there_is_a_golden_for_every_scene_of_the_list_and_no_other() {
+    if not_minted() {
+        return;
+    }
+    let mut files: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens"))
+        .unwrap()
+        .filter_map(|e| Some(e.unwrap().file_name().to_str()?.strip_suffix(".golden")?.to_owned()))
+        .collect();
+    let mut names: Vec<_> = GOLDENS.iter().map(|g| g.name.to_owned()).collect();
+    files.sort();
+    names.sort();
+    assert_eq!(files, names, "run `proof-runner bless`, and commit what it writes");
+}
+
+#[test]
+fn a_golden_that_differs_says_what_parted_first() {
+    let golden = GOLDENS.iter().find(|g| g.name == "quiet").unwrap();
+    let (config, events) = golden::events(golden, Some(60));
+    let genesis = golden::genesis(golden, &config);
+    let minted = golden::mint_events(&genesis, &events);
+    let text = minted.to_text("quiet");
+    assert!(minted.cycles >= 20);
+    assert_eq!(golden::difference("quiet", &text, &minted), None);
+    // A stage, and the chain from there on.
+    let mut other = minted.clone();
+    other.stages[5].0[3] ^= 4;
+    other.chain[0].1.0[0] ^= 1;
+    let said = golden::difference("quiet", &text, &other).unwrap();
+    assert!(said.contains("the first stage that differs is cir"), "{said}");
+    assert!(said.contains(&format!("before cycle {}", other.chain[0].0)), "{said}");
+    assert!(!said.contains("datagrams differ"), "{said}");
+    // A changed simulator is told from a changed engine.
+    let mut other = minted.clone();
+    other.capture.0[0] ^= 1;
+    let said = golden::difference("quiet", &text, &other).unwrap();
+    assert!(said.contains("the scene's datagrams differ"), "{said}");
+}

@@ -1,0 +1,103 @@
+//! Guards what is published against the simulator's truth, in simulation only: nobody in an empty room, somebody when
+//! there is, and sigmas that cover the errors. It has caught positions that were wrong by metres and claimed 0.4 m.
+
+use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
+use wavewitness_fixtures::{Scene, Simulation, scenes};
+use wavewitness_types::{
+    BootRecord, Canonical, Command, CycleIndex, Event, PoseFrame, Presence, Source, Timestamp,
+};
+use wavewitness_witness::{Genesis, SPECIFICATION};
+
+const CYCLE_NS: u64 = 50_000_000;
+
+/// Every published cycle of a scene whose operator says at 1 s that the room is empty, with the truth.
+fn run(scene: &Scene, seed: u64) -> Vec<(PoseFrame, Vec<[f64; 3]>)> {
+    let mut config =
+        EngineConfig { geometry: scene.geometry(), cycle: scene.cycle_plan(), ..EngineConfig::default() };
+    config.calibration.observations = 300;
+    let genesis = Genesis {
+        specification: SPECIFICATION,
+        numerics: NUMERICS_VERSION,
+        source: Source::Simulated,
+        started: scene.start,
+        software: "test".to_owned(),
+        config: config.to_canonical_bytes(),
+        predecessor: None,
+    };
+    let mut replayer = Replayer::new(&genesis).unwrap();
+    replayer.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });
+    let truth = Simulation::new(scene, seed);
+    let mut out = Vec::new();
+    let (mut cycle, mut end) = (0, scene.start.plus_nanos(CYCLE_NS));
+    for datagram in Simulation::new(scene, seed) {
+        while datagram.at >= end {
+            if cycle == 20 {
+                replayer.apply(&Event::Command { at: end, command: Command::StartCalibration });
+            }
+            if let Applied::Cycle(report) = replayer.apply(&Event::Tick { at: end, cycle: CycleIndex(cycle) })
+            {
+                let people = truth.truth(end).iter().map(|p| p.position_m).collect();
+                out.push((report.frame.clone(), people));
+            }
+            cycle += 1;
+            end = end.plus_nanos(CYCLE_NS);
+        }
+        replayer.apply(&datagram.into_event());
+    }
+    out
+}
+
+fn seconds(scene: &Scene, at: Timestamp) -> f64 {
+    at.seconds_since(scene.start)
+}
+
+fn is_present(frame: &PoseFrame) -> Option<bool> {
+    match frame.presence {
+        Presence::Known { present, .. } => Some(present),
+        Presence::Unknown(_) => None,
+    }
+}
+
+#[test]
+fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty() {
+    let (mut cycles, mut covered, mut shown, mut squared) = (0, 0, 0, 0.0);
+    for seed in [1, 2, 3] {
+        // Empty for 30 s, then one person walks rounds.
+        let scene = scenes::calibration();
+        for (frame, people) in run(&scene, seed) {
+            assert_eq!(frame.source, Source::Simulated);
+            let t = seconds(&scene, frame.at);
+            if t < 30.0 {
+                assert!(frame.people.is_empty(), "seed {seed}: a ghost at {t} s");
+                assert_ne!(is_present(&frame), Some(true), "seed {seed}: false presence at {t} s");
+            }
+            // From two seconds after the entry on.
+            let [truth] = people[..] else { continue };
+            if t < 32.0 {
+                continue;
+            }
+            cycles += 1;
+            assert_eq!(is_present(&frame), Some(true), "seed {seed}: nobody at {t} s");
+            let Some(person) = frame.people.iter().max_by(|a, b| a.existence.total_cmp(&b.existence)) else {
+                continue;
+            };
+            shown += 1;
+            let (mut distance2, mut normalised2) = (0.0, 0.0);
+            for k in 0..2 {
+                let error = f64::from(person.position_m[k]) - truth[k];
+                distance2 += error * error;
+                normalised2 += error * error / f64::from(person.sigma_m[k]) / f64::from(person.sigma_m[k]);
+            }
+            squared += distance2;
+            // 95 % of χ² with two degrees of freedom.
+            covered += u32::from(normalised2 <= 5.991);
+        }
+    }
+    let rms_m = (squared / f64::from(shown)).sqrt();
+    let share = f64::from(covered) / f64::from(shown);
+    println!(
+        "simulated: {cycles} cycles with one person, {shown} show one; RMS error {rms_m:.2} m, {share:.2} within 95 %"
+    );
+    assert!(shown > cycles / 2, "a walker is shown in only {shown} of {cycles} cycles");
+    assert!(share >= 0.9, "only {share:.2} of the errors are within the published 95 % region");
+}
