@@ -1,0 +1,26 @@
+//! Presence, count, quality and the world graph of twelve links.
+
+mod common;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use wavewitness_benches::recording::{self, Recording};
+use wavewitness_benches::rolling::Rolling;
+use wavewitness_benches::trace::Traced;
+
+fn bench(c: &mut Criterion) {
+    let recording = Recording::of_scene(&recording::room(), 1);
+    let mut group = common::group(c, "world");
+    for (name, from) in
+        [("quiet_12_links", recording::QUIET_FROM), ("walker_12_links", recording::WALKER_FROM)]
+    {
+        let traced = Traced::record(&recording, from..from + 40);
+        let mut rolling = Rolling::new(&traced.states.world, &traced.cycles);
+        group.bench_function(name, |b| {
+            b.iter_custom(|n| rolling.time(n, |state, t| traced.plans.world.run(&t.world_input(), state)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);
