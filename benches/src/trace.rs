@@ -368,17 +368,18 @@ impl Runner {
             counts.unassigned += 1;
             return;
         };
-        if id.index() == links.len() {
-            let link = states.links.links()[id.index()].link;
+        while links.len() <= id.index() {
+            let met = LinkId(links.len() as u16);
+            let link = states.links.links()[met.index()].link;
             links.push(link);
-            plans.calibration.bind(id, link, &mut states.calibration);
+            plans.calibration.bind(met, link, &mut states.calibration);
             let tx = match link.tx() {
                 Transmitter::Node(node) => plans.geometry.node_position(node),
                 Transmitter::Station(mac) => plans.geometry.access_point_position(mac),
                 Transmitter::Ambient(_) => None,
             };
             if let (Some(tx), Some(rx)) = (tx, plans.geometry.node_position(link.rx())) {
-                plans.tomography.add_link(id, tx, rx, &mut states.tomography);
+                plans.tomography.add_link(met, tx, rx, &mut states.tomography);
             }
         }
         let Some(normalised) = plans.calibration.normalise(frame.clone(), id) else { return };

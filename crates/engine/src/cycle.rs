@@ -296,8 +296,9 @@ impl Engine {
                 return;
             }
         };
-        if id.index() == self.work.links.len() {
-            self.meet(id);
+        // Several links may be found at once, and be heard in another order than that of their ids.
+        while self.work.links.len() <= id.index() {
+            self.meet(LinkId(self.work.links.len() as u16));
         }
         let Some(calibrated) = self.plans.calibration.normalise(frame, id) else { return };
         self.hashers.add(Stage::Calibration, &calibrated);
