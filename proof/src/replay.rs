@@ -6,7 +6,7 @@ use crate::verify::{Entry, Progress, Visitor, walk};
 use std::path::Path;
 use wavewitness_engine::{Applied, Replayer};
 use wavewitness_journal::JournalError;
-use wavewitness_types::{CycleIndex, Event, PoseFrame};
+use wavewitness_types::PoseFrame;
 use wavewitness_witness::{Chain, EntryKind, Genesis, Witness, stages_equal_until};
 
 /// Verifies a journal and computes every cycle again.
@@ -133,12 +133,4 @@ fn compare(entry: &Entry<'_>, computed: &Witness, frame: Option<&PoseFrame>) -> 
         "kind, time or source"
     };
     Some(format!("computed again, every stage agrees but the {field} differs"))
-}
-
-/// The cycle of an event list's tick.
-pub fn cycle_of(events: &[Event]) -> Option<CycleIndex> {
-    events.iter().find_map(|e| match e {
-        Event::Tick { cycle, .. } => Some(*cycle),
-        _ => None,
-    })
 }

@@ -46,7 +46,7 @@ pub(crate) fn evidence(
 
 /// The gate that the tracker goes by: the best of the links' gates, with that link's noise inflation.
 pub(crate) fn room_gate(gates: &[Option<GateDecision>]) -> (Gate, f64) {
-    let mut best = (Gate::Reject, f64::from(1.0f32));
+    let mut best = (Gate::Reject, 1.0);
     let mut found = false;
     for decision in gates.iter().flatten() {
         let candidate = (decision.gate, f64::from(decision.noise_inflation));

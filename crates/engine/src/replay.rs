@@ -4,7 +4,7 @@ use crate::config::EngineConfig;
 use crate::cycle::{CycleReport, Engine};
 use core::fmt;
 use wavewitness_num::NUMERICS_VERSION;
-use wavewitness_types::{ConfigError, CycleIndex, Event};
+use wavewitness_types::{ConfigError, Event};
 use wavewitness_witness::{Chain, Genesis, SPECIFICATION, Witness};
 
 /// Why a chain can't be computed by this build.
@@ -106,10 +106,5 @@ impl Replayer {
             Event::Boot { at, record } => Applied::Entry(Box::new(self.engine.boot(*at, record))),
             Event::Stop { at } => Applied::Entry(Box::new(self.engine.stop(*at))),
         }
-    }
-
-    /// The last cycle in use.
-    pub fn last_cycle(&self) -> Option<CycleIndex> {
-        self.engine.last_cycle()
     }
 }

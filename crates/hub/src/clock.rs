@@ -29,14 +29,6 @@ impl Clock {
     pub fn until(&self, at: Timestamp) -> Duration {
         Duration::from_nanos(at.nanos_since(self.now()))
     }
-
-    /// How far the wall clock has moved against the monotonic one since the start, in nanoseconds.
-    #[allow(clippy::disallowed_methods)]
-    pub fn wall_offset_ns(&self) -> i64 {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall = i128::try_from(wall.as_nanos()).unwrap_or(i128::MAX);
-        i64::try_from(wall - i128::from(self.now().0)).unwrap_or(i64::MAX)
-    }
 }
 
 /// A stopwatch for durations that are reported, never computed with.
