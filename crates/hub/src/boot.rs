@@ -1,10 +1,12 @@
 //! Opening a data directory: what a crash left is repaired, and the chain goes on, or a new one begins and says so.
 
 use crate::config::HubConfig;
+use crate::witness_log::{self, LiveLog, OpenLog};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use wavewitness_engine::{Engine, NUMERICS_VERSION};
 use wavewitness_journal::{ChainEnd, ChainId, Content, JournalDir, JournalError, Options, Salvage, Writer};
+use wavewitness_ledger::{LedgerError, Publisher};
 use wavewitness_types::{BootRecord, Canonical, ConfigError, CycleIndex, Source, Timestamp};
 use wavewitness_witness::{Chain, EntryKind, Genesis, Predecessor, SPECIFICATION, Witness};
 
@@ -24,6 +26,8 @@ pub struct Opened {
     pub boot: BootRecord,
     /// Where baselines are kept.
     pub baselines: PathBuf,
+    /// The log over the journal, if one is kept.
+    pub log: Option<(LiveLog, Publisher)>,
     /// What a person should know of it, one line each.
     pub notes: Vec<String>,
 }
@@ -33,6 +37,8 @@ pub struct Opened {
 pub enum OpenError {
     /// The journal.
     Journal(JournalError),
+    /// The transparency log.
+    Log(LedgerError),
     /// The configuration.
     Config(ConfigError),
 }
@@ -41,6 +47,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             OpenError::Journal(e) => e.fmt(f),
+            OpenError::Log(e) => e.fmt(f),
             OpenError::Config(e) => e.fmt(f),
         }
     }
@@ -51,6 +58,12 @@ impl std::error::Error for OpenError {}
 impl From<JournalError> for OpenError {
     fn from(e: JournalError) -> OpenError {
         OpenError::Journal(e)
+    }
+}
+
+impl From<LedgerError> for OpenError {
+    fn from(e: LedgerError) -> OpenError {
+        OpenError::Log(e)
     }
 }
 
@@ -154,12 +167,24 @@ pub fn open(
             (genesis, chain, Vec::new())
         }
     };
-    let boot = boot_record(resumed, &genesis, &salvage, now, boot_id, &baselines);
+    let mut log = witness_log::open(&config.log, data_dir, dir.path(), now)?;
+    match &mut log {
+        Some(log) => notes.append(&mut log.notes),
+        None => {
+            notes.push("no witness log is kept: it needs a key (`wavewitness key new --help`)".to_owned())
+        }
+    }
+    let logged = log.as_ref().and_then(|log| log.last).map(|(cycle, _)| cycle).filter(|_| resumed.is_some());
+    let boot = boot_record(resumed, logged, &genesis, &salvage, now, boot_id, &baselines);
     let engine = Engine::new(&config.engine, source, chain)?;
     let id = ChainId::from_digest(&genesis.digest().0);
     let bytes = genesis.to_canonical_bytes();
     let writer = Writer::create(dir, id, source, &bytes, &head, now, Options::default())?;
-    Ok(Opened { writer, engine, genesis, boot, baselines, notes })
+    if let (Some(log), None) = (&log, resumed) {
+        log.live.genesis(&genesis)?;
+    }
+    let log = log.map(|OpenLog { live, publisher, .. }| (live, publisher));
+    Ok(Opened { writer, engine, genesis, boot, baselines, log, notes })
 }
 
 fn resumable(end: &End, config: &HubConfig, source: Source) -> bool {
@@ -171,6 +196,7 @@ fn resumable(end: &End, config: &HubConfig, source: Source) -> bool {
 
 fn boot_record(
     resumed: Option<&End>,
+    logged: Option<CycleIndex>,
     genesis: &Genesis,
     salvage: &Salvage,
     now: Timestamp,
@@ -185,6 +211,10 @@ fn boot_record(
         next = next.max(witness.cycle.0 + 1 + CYCLES_SKIPPED);
         for torn in salvage.set_aside.iter().filter_map(|piece| piece.last_cycle) {
             next = next.max(torn.0 + 1 + CYCLES_SKIPPED);
+        }
+        // A journal that lost more than the log did not lose what was published.
+        if let Some(logged) = logged {
+            next = next.max(logged.0 + 1 + CYCLES_SKIPPED);
         }
     }
     BootRecord {

@@ -35,6 +35,8 @@ pub enum Command {
     Calibrate(CalibrateArgs),
     /// Say what a hub hears, what is wrong, and what to do about it
     Doctor(DoctorArgs),
+    /// Make or show the root key of the witness log
+    Key(KeyArgs),
     /// Print a commented configuration with every key
     Config,
 }
@@ -170,6 +172,38 @@ pub struct DoctorArgs {
     /// Print what a running hub says of itself as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `key`.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: KeyCommand,
+}
+
+/// What to do with a root key.
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a root key: the secret goes into a new file of mode 0600, the public half is printed
+    ///
+    /// The public half is what auditors need, by a way that they trust. The secret certifies the keys that the hub makes
+    /// for itself; whoever has it can begin another log of this name. Keep a copy offline. With systemd, encrypt it:
+    /// systemd-creds encrypt --name=wavewitness-root-key FILE /etc/credstore.encrypted/wavewitness-root-key
+    New {
+        /// The file to make; it must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Name of the log: unique in the world, a domain and path of yours (for instance example.org/hub-1)
+        #[arg(long)]
+        origin: String,
+    },
+    /// Print the public half
+    Show {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }
 
 #[cfg(test)]

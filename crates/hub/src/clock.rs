@@ -25,6 +25,13 @@ impl Clock {
         Timestamp(self.wall_ns.saturating_add(elapsed))
     }
 
+    /// How far the host's clock is before this one, in nanoseconds: it changes when somebody sets the host's clock.
+    #[allow(clippy::disallowed_methods)]
+    pub fn host_offset_ns(&self) -> i128 {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        wall.as_nanos() as i128 - i128::from(self.now().0)
+    }
+
     /// How long until `at`; zero if it has passed.
     pub fn until(&self, at: Timestamp) -> Duration {
         Duration::from_nanos(at.nanos_since(self.now()))

@@ -1,5 +1,6 @@
 //! The configuration file: every key documented, every value refused with its field and range when wrong.
 
+use crate::witness_log::LogConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -22,6 +23,8 @@ pub struct HubConfig {
     pub log_filter: String,
     /// Most WebSocket clients at once.
     pub max_clients: u32,
+    /// The transparency log.
+    pub log: LogConfig,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
 }
@@ -35,12 +38,13 @@ impl Default for HubConfig {
             source: Source::Live,
             log_filter: "info".to_owned(),
             max_clients: 256,
+            log: LogConfig::default(),
             engine: EngineConfig::default(),
         }
     }
 }
 
-const TOP: [&str; 6] = ["hub", "log", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 7] = ["hub", "log", "witness_log", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.
@@ -57,6 +61,7 @@ impl HubConfig {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
                 "log" => config.read_log(section(name, value)?)?,
+                "witness_log" => config.read_witness_log(section(name, value)?)?,
                 "room" => config.engine.geometry.room = Some(read_room(section(name, value)?)?),
                 "node" => config.engine.geometry.nodes = read_nodes(value)?,
                 "access_point" => config.engine.geometry.access_points = read_access_points(value)?,
@@ -102,6 +107,20 @@ impl HubConfig {
             match key.as_str() {
                 "filter" => self.log_filter = string("log.filter", value)?.to_owned(),
                 _ => return Err(unknown("log.", key, &["filter"])),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_witness_log(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "key_file" => self.log.key_file = Some(string("witness_log.key_file", value)?.into()),
+                "epoch_entries" => {
+                    let entries = whole("witness_log.epoch_entries", value, 1_000, 1_000_000_000)?;
+                    self.log.options.epoch_entries = u64::from(entries);
+                }
+                _ => return Err(unknown("witness_log.", key, &["key_file", "epoch_entries"])),
             }
         }
         Ok(())

@@ -24,3 +24,4 @@ pub mod status;
 pub mod store;
 pub mod terminal;
 pub mod udp;
+pub mod witness_log;

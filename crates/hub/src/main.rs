@@ -3,9 +3,9 @@
 use clap::Parser;
 use std::path::Path;
 use std::process::ExitCode;
-use wavewitness_hub::cli::{Cli, Command, RunArgs};
+use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs};
 use wavewitness_hub::config::{self, HubConfig};
-use wavewitness_hub::{boot, demo, doctor, log, record, replay, run};
+use wavewitness_hub::{boot, demo, doctor, log, record, replay, run, witness_log};
 
 fn load(path: Option<&Path>) -> Result<HubConfig, String> {
     let Some(path) = path else { return Ok(HubConfig::default()) };
@@ -27,6 +27,17 @@ fn run(args: RunArgs) -> ExitCode {
         println!("configuration is good");
         println!("receive at {}, serve at {}", config.udp_bind, config.http_bind);
         println!("journal in {}", boot::journal_dir(&config.data_dir).display());
+        match config.log.key() {
+            None => println!("no witness log: it needs a key (`wavewitness key new --help`)"),
+            Some(key) => match key.load() {
+                Ok(root) => println!(
+                    "witness log in {}, root key {}",
+                    witness_log::log_dir(&config.data_dir).display(),
+                    root.verifier()
+                ),
+                Err(e) => return say(&e, 2),
+            },
+        }
         return ExitCode::SUCCESS;
     }
     let logs = match log::Handle::start(&config.log_filter) {
@@ -40,6 +51,18 @@ fn run(args: RunArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn key(command: &KeyCommand) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    match command {
+        KeyCommand::New { file, origin } => {
+            let public = witness_log::new_key(file, origin)?;
+            eprintln!("the secret is in {}; the public half, for auditors, is", file.display());
+            println!("{public}");
+        }
+        KeyCommand::Show { file } => println!("{}", witness_log::show_key(file)?),
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
@@ -60,6 +83,7 @@ fn main() -> ExitCode {
             print!("{}", config::sample());
             Ok(true)
         }
+        Command::Key(args) => key(&args.command).map(|()| true),
         Command::Replay(args) => replay::replay(&config, &args).map(|()| true),
         Command::Import(args) => replay::import(&config, &args).map(|()| true),
         Command::Demo(args) => demo::demo(&args),

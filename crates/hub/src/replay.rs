@@ -10,6 +10,7 @@ use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::terminal;
+use crate::witness_log::Signing;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -141,16 +142,17 @@ fn run(
         }
     };
     let start = first.at();
-    let (writer, engine, genesis, boot_record, baselines) = match journal {
+    let (writer, log, engine, genesis, boot_record, baselines) = match journal {
         Some(dir) => {
             let opened = boot::open(config, dir, source, start, 0)?;
             opened.notes.iter().for_each(|note| eprintln!("{note}"));
-            (Some(opened.writer), opened.engine, opened.genesis, opened.boot, Some(opened.baselines))
+            let baselines = Some(opened.baselines);
+            (Some(opened.writer), opened.log, opened.engine, opened.genesis, opened.boot, baselines)
         }
         None => {
             let genesis = boot::genesis(config, source, start, None);
             let engine = Engine::new(&config.engine, source, Chain::new(&genesis))?;
-            (None, engine, genesis, BootRecord::default(), None)
+            (None, None, engine, genesis, BootRecord::default(), None)
         }
     };
     let status = Status::new(genesis.digest(), source, start);
@@ -164,6 +166,8 @@ fn run(
     };
     let store = Store::start(Sinks {
         journal: writer,
+        log: log.map(|(live, publisher)| (live.clone(), Signing::new(publisher, live, status.clone(), None))),
+        clock: Clock::start(),
         baselines,
         messages: Some(messages),
         status: status.clone(),
@@ -264,6 +268,7 @@ impl Serving {
             hello: Arc::new(move || message::hello(&genesis, seen.source())),
             commands: None,
             max_clients: config.max_clients,
+            data_dir: None,
             clock: Clock::start(),
             stop: stopped,
         };

@@ -9,6 +9,7 @@ use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::udp;
+use crate::witness_log::Signing;
 use sd_notify::NotifyState;
 use std::io;
 use std::net::SocketAddr;
@@ -96,8 +97,13 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let stop = Arc::new(AtomicBool::new(false));
 
     let head = opened.genesis.digest();
+    let log = opened
+        .log
+        .map(|(live, publisher)| (live.clone(), Signing::new(publisher, live, status.clone(), Some(clock))));
     let store = Store::start(Sinks {
         journal: Some(opened.writer),
+        log,
+        clock,
         baselines: Some(opened.baselines),
         messages: Some(messages.clone()),
         status: status.clone(),
@@ -115,6 +121,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         },
         commands: Some(commands.clone()),
         max_clients: config.max_clients,
+        data_dir: Some(config.data_dir.clone()),
         clock,
         stop: stop_seen,
     };

@@ -6,8 +6,9 @@
 use crate::clock::Clock;
 use crate::message;
 use crate::status::{Snapshot, Status};
+use crate::witness_log::{self, Served};
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socket2::SockRef;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -52,6 +54,8 @@ pub struct Shared {
     pub commands: Option<std::sync::mpsc::SyncSender<Command>>,
     /// Most clients at once.
     pub max_clients: u32,
+    /// Where the log is that is served; `None` to serve none.
+    pub data_dir: Option<PathBuf>,
     /// Time.
     pub clock: Clock,
     /// Becomes true when the hub stops.
@@ -72,6 +76,7 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
         .route("/api/v1/status", get(status))
         .route("/api/v1/world", get(world))
         .route("/api/v1/calibration", post(calibrate))
+        .route("/log/{*name}", get(log_file))
         .route("/ws/poses", get(poses))
         .with_state(shared);
     let listener = listener.tap_io(|stream| {
@@ -89,7 +94,8 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
 async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
-        "endpoints": ["/ws/poses", "/health", "/health/live", "/health/ready", "/api/v1/status", "/api/v1/world",
+        "endpoints": ["/ws/poses", "/log/checkpoint", "/log/root.pub", "/log/tile/…", "/log/certificates/000000",
+                      "/health", "/health/live", "/health/ready", "/api/v1/status", "/api/v1/world",
                       "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
 }
@@ -131,6 +137,26 @@ async fn world(State(shared): State<Shared>) -> Response {
 
 async fn status(State(shared): State<Shared>) -> Response {
     Json(shared.status.snapshot().to_json(shared.clock.now())).into_response()
+}
+
+/// A file of the transparency log, as C2SP tlog-tiles wants them served.
+async fn log_file(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
+    let Some((path, kind)) = shared.data_dir.as_deref().and_then(|dir| witness_log::served(dir, &name))
+    else {
+        return (StatusCode::NOT_FOUND, "no such file of a log\n").into_response();
+    };
+    let (content, cache) = match kind {
+        Served::Changing if name == "kept" => ("application/octet-stream", "no-store"),
+        Served::Changing => ("text/plain; charset=utf-8", "no-store"),
+        Served::Text => ("text/plain; charset=utf-8", "public, max-age=31536000, immutable"),
+        Served::Tile => ("application/octet-stream", "public, max-age=31536000, immutable"),
+    };
+    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
+        Ok(Ok(bytes)) => {
+            ([(header::CONTENT_TYPE, content), (header::CACHE_CONTROL, cache)], bytes).into_response()
+        }
+        Ok(Err(_)) | Err(_) => (StatusCode::NOT_FOUND, "the log does not have it\n").into_response(),
+    }
 }
 
 #[derive(Deserialize)]

@@ -45,6 +45,23 @@ impl Durations {
     }
 }
 
+/// The transparency log as of its last checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogState {
+    /// Its name.
+    pub origin: String,
+    /// The public half of its root key.
+    pub root_key: String,
+    /// Number of the present epoch.
+    pub epoch: u64,
+    /// Entries covered.
+    pub size: u64,
+    /// The checkpoint.
+    pub checkpoint: String,
+    /// When it was signed.
+    pub signed: Timestamp,
+}
+
 /// One look at the hub.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -78,6 +95,8 @@ pub struct Snapshot {
     pub clients: u32,
     /// Cycles left out for slow clients since the start.
     pub dropped: u64,
+    /// The transparency log; `None` if none is kept, or nothing is signed yet.
+    pub log: Option<LogState>,
     /// Why nothing is published any more, if so.
     pub fault: Option<String>,
 }
@@ -105,6 +124,7 @@ impl Status {
             world: None,
             clients: 0,
             dropped: 0,
+            log: None,
             fault: None,
         })))
     }
@@ -248,6 +268,14 @@ impl Snapshot {
             "not_ready": self.not_ready(),
             "advice": self.advice(),
             "fault": self.fault,
+            "log": self.log.as_ref().map(|log| json!({
+                "origin": log.origin,
+                "root_key": log.root_key,
+                "epoch": log.epoch,
+                "size": log.size,
+                "signed": iso8601(log.signed),
+                "checkpoint": log.checkpoint,
+            })),
             "last": self.frame.as_ref().map(|f| json!({
                 "presence": message::presence(&f.presence),
                 "people": f.people.len(),

@@ -3,8 +3,10 @@
 //! What is published is what was witnessed and handed to the operating system; `fdatasync` follows once a second from
 //! a thread of its own, because a storage card may stall for long. A journal that can't be written stops publishing.
 
+use crate::clock::Clock;
 use crate::message;
 use crate::status::Status;
+use crate::witness_log::{LiveLog, Signing};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,7 +15,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
-use wavewitness_journal::{CycleRecord, EntryRecord, EventBytes, JournalError, Writer};
+use wavewitness_journal::{CycleRecord, EntryRecord, EventBytes, JournalError, SyncHandle, Writer};
+use wavewitness_ledger::LedgerError;
 use wavewitness_types::{Canonical, Event, PoseFrame, Timestamp};
 use wavewitness_witness::{Digest, Witness};
 
@@ -80,6 +83,8 @@ pub struct Store {
 pub enum StoreError {
     /// The journal.
     Journal(JournalError),
+    /// The transparency log.
+    Log(LedgerError),
     /// The file of the baselines, or a thread: what, and why.
     System(&'static str, std::io::Error),
 }
@@ -88,6 +93,7 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreError::Journal(e) => e.fmt(f),
+            StoreError::Log(e) => e.fmt(f),
             StoreError::System(what, e) => write!(f, "{what}: {e}"),
         }
     }
@@ -101,10 +107,20 @@ impl From<JournalError> for StoreError {
     }
 }
 
+impl From<LedgerError> for StoreError {
+    fn from(e: LedgerError) -> StoreError {
+        StoreError::Log(e)
+    }
+}
+
 /// Where the thread writes, and where it publishes.
 pub struct Sinks {
     /// The journal; `None` for a replay that keeps none.
     pub journal: Option<Writer>,
+    /// The log over the journal: who is told, and who signs.
+    pub log: Option<(LiveLog, Signing)>,
+    /// Time, for signing.
+    pub clock: Clock,
     /// Where baselines are kept; `None` to keep none.
     pub baselines: Option<PathBuf>,
     /// Clients.
@@ -134,95 +150,148 @@ impl Store {
     }
 }
 
-/// Calls `sync` once a second until dropped.
+/// Makes the journal durable, and signs it if a log is kept.
+struct Durable {
+    journal: SyncHandle,
+    signing: Option<Signing>,
+    clock: Clock,
+}
+
+impl Durable {
+    fn sync(&mut self) -> Result<(), StoreError> {
+        let Durable { journal, signing, clock } = self;
+        match signing {
+            Some(signing) => signing.sign(clock.now(), || Ok(journal.sync()?)),
+            None => Ok(journal.sync()?),
+        }
+    }
+}
+
+/// Calls [`Durable::sync`] once a second until it is finished.
 struct Syncer {
-    stop: Option<SyncSender<()>>,
-    thread: Option<JoinHandle<()>>,
-    failed: Arc<Mutex<Option<JournalError>>>,
+    stop: SyncSender<()>,
+    thread: JoinHandle<Durable>,
+    failed: Arc<Mutex<Option<StoreError>>>,
 }
 
 impl Syncer {
-    fn start(sync: impl Fn() -> Result<(), JournalError> + Send + 'static) -> std::io::Result<Syncer> {
+    fn start(mut durable: Durable) -> std::io::Result<Syncer> {
         let (stop, stopped) = sync_channel::<()>(0);
         let failed = Arc::new(Mutex::new(None));
         let failure = Arc::clone(&failed);
         let thread = std::thread::Builder::new().name("journal-sync".into()).spawn(move || {
             use std::sync::mpsc::RecvTimeoutError::Timeout;
             while stopped.recv_timeout(Duration::from_secs(1)) == Err(Timeout) {
-                if let Err(e) = sync() {
+                if let Err(e) = durable.sync() {
                     *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(e);
-                    return;
+                    break;
                 }
             }
+            durable
         })?;
-        Ok(Syncer { stop: Some(stop), thread: Some(thread), failed })
+        Ok(Syncer { stop, thread, failed })
     }
 
-    fn check(&self) -> Result<(), JournalError> {
+    fn check(&self) -> Result<(), StoreError> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
-}
 
-impl Drop for Syncer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    fn finish(self) -> Result<Durable, StoreError> {
+        drop(self.stop);
+        let durable = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(durable), Err)
     }
 }
 
 fn run(mut sinks: Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreError> {
     let result = write_all(&mut sinks, receiver);
     if let Err(e) = &result {
-        tracing::error!("the journal can't be written, publishing stops: {e}");
-        sinks.status.update(|s| s.fault = Some(format!("the journal can't be written: {e}")));
+        let what = match e {
+            StoreError::Log(_) => "the witness log",
+            StoreError::Journal(_) | StoreError::System(..) => "the journal",
+        };
+        tracing::error!("{what} can't be written, publishing stops: {e}");
+        sinks.status.update(|s| s.fault = Some(format!("{what} can't be written: {e}")));
         if let Some(messages) = &sinks.messages {
-            let _ = messages.send(message::stopped(&format!("the journal can't be written: {e}")).into());
+            let _ = messages.send(message::stopped(&format!("{what} can't be written: {e}")).into());
         }
     }
     result
 }
 
-fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreError> {
-    let syncer = match &sinks.journal {
-        Some(journal) => {
-            let handle = journal.sync_handle();
-            Some(
-                Syncer::start(move || handle.sync())
-                    .map_err(|e| StoreError::System("can't start the thread that syncs the journal", e))?,
-            )
+/// Journal, log, and the thread that syncs both.
+struct Written {
+    journal: Writer,
+    log: Option<LiveLog>,
+    syncer: Syncer,
+    /// The last witness: where a new segment says that it continues from.
+    last: Vec<u8>,
+}
+
+impl Written {
+    fn start(sinks: &mut Sinks) -> Result<Option<Written>, StoreError> {
+        let Some(journal) = sinks.journal.take() else { return Ok(None) };
+        let (log, signing) = sinks.log.take().unzip();
+        let syncer = Syncer::start(Durable { journal: journal.sync_handle(), signing, clock: sinks.clock })
+            .map_err(|e| StoreError::System("can't start the thread that syncs the journal", e))?;
+        Ok(Some(Written { journal, log, syncer, last: Vec::new() }))
+    }
+
+    fn cycle(&mut self, batch: &CycleBatch) -> Result<(), StoreError> {
+        let witness = batch.witness.to_canonical_bytes();
+        let events: Vec<_> = batch.events.iter().map(EventRecord::borrowed).collect();
+        let record = CycleRecord {
+            cycle: batch.witness.cycle,
+            at: batch.witness.at,
+            events: &events,
+            witness: Some(&witness),
+            pose: Some(&batch.published),
+        };
+        self.journal.append_cycle(&record, || std::mem::take(&mut self.last))?;
+        self.last = witness;
+        match &self.log {
+            Some(log) => Ok(log.record(&batch.witness, events.iter().map(|e| e.bytes))?),
+            None => Ok(()),
         }
-        None => None,
-    };
-    // The last witness: where a new segment says that it continues from.
-    let mut last = Vec::new();
+    }
+
+    fn entry(&mut self, event: &EventRecord, witness: &Witness) -> Result<(), StoreError> {
+        self.last = witness.to_canonical_bytes();
+        let (at, events) = (witness.at, [event.borrowed()]);
+        self.journal.append_entry(&EntryRecord { at, events: &events, witness: Some(&self.last) })?;
+        match &self.log {
+            Some(log) => Ok(log.record(witness, events.iter().map(|e| e.bytes))?),
+            None => Ok(()),
+        }
+    }
+
+    /// The journal is closed; the last checkpoint covers all of it.
+    fn finish(self) -> Result<(), StoreError> {
+        let mut durable = self.syncer.finish()?;
+        self.journal.close()?;
+        match &mut durable.signing {
+            Some(signing) => signing.sign(durable.clock.now(), || Ok(())),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreError> {
+    let mut written = Written::start(sinks)?;
     for message in receiver {
-        if let Some(syncer) = &syncer {
-            syncer.check()?;
+        if let Some(written) = &written {
+            written.syncer.check()?;
         }
         match message {
             StoreMessage::Cycle(batch) => {
-                if let Some(journal) = &mut sinks.journal {
-                    let witness = batch.witness.to_canonical_bytes();
-                    let events: Vec<_> = batch.events.iter().map(EventRecord::borrowed).collect();
-                    let record = CycleRecord {
-                        cycle: batch.witness.cycle,
-                        at: batch.witness.at,
-                        events: &events,
-                        witness: Some(&witness),
-                        pose: Some(&batch.published),
-                    };
-                    journal.append_cycle(&record, || std::mem::take(&mut last))?;
-                    last = witness;
+                if let Some(written) = &mut written {
+                    written.cycle(&batch)?;
                 }
                 publish(sinks, *batch);
             }
             StoreMessage::Entry { event, witness } => {
-                if let Some(journal) = &mut sinks.journal {
-                    last = witness.to_canonical_bytes();
-                    let (at, events) = (witness.at, [event.borrowed()]);
-                    journal.append_entry(&EntryRecord { at, events: &events, witness: Some(&last) })?;
+                if let Some(written) = &mut written {
+                    written.entry(&event, &witness)?;
                 }
                 sinks.status.update(|s| s.head = witness.chain);
             }
@@ -231,14 +300,13 @@ fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(),
                     write_atomically(path, &bytes)
                         .map_err(|e| StoreError::System("can't write the baselines", e))?;
                 }
+                if let Some(log) = written.as_ref().and_then(|w| w.log.as_ref()) {
+                    log.baselines(&bytes)?;
+                }
             }
         }
     }
-    drop(syncer);
-    match sinks.journal.take() {
-        Some(journal) => Ok(journal.close().map(drop)?),
-        None => Ok(()),
-    }
+    written.map_or(Ok(()), Written::finish)
 }
 
 fn publish(sinks: &Sinks, batch: CycleBatch) {

@@ -8,10 +8,12 @@ use common::{Site, scene};
 use std::path::Path;
 use wavewitness_fixtures::{Scene, Simulation};
 use wavewitness_hub::boot;
+use wavewitness_hub::clock::Clock;
 use wavewitness_hub::config::HubConfig;
 use wavewitness_hub::cycle::{Datagram, Pipeline};
 use wavewitness_hub::status::Status;
 use wavewitness_hub::store::{Sinks, Store};
+use wavewitness_hub::witness_log::Signing;
 use wavewitness_types::{CalibrationState, Command, CycleIndex, Event, PoseFrame, Source, Timestamp};
 
 const CYCLE_NS: u64 = 50_000_000;
@@ -34,6 +36,10 @@ fn run(config: &HubConfig, data_dir: &Path, scene: &Scene, boot_id: u64) -> Run 
     let status = Status::new(opened.genesis.digest(), config.source, scene.start);
     let store = Store::start(Sinks {
         journal: Some(opened.writer),
+        log: opened
+            .log
+            .map(|(live, publisher)| (live.clone(), Signing::new(publisher, live, status.clone(), None))),
+        clock: Clock::start(),
         baselines: Some(opened.baselines),
         messages: None,
         status: status.clone(),

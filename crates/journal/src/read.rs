@@ -59,7 +59,8 @@ impl Journal {
         Journal { segments: self.segments.iter().filter(|s| s.name.chain == chain).cloned().collect() }
     }
 
-    pub(crate) fn of_segment(&self, name: SegmentName) -> Journal {
+    /// One segment alone.
+    pub fn of_segment(&self, name: SegmentName) -> Journal {
         Journal { segments: self.segments.iter().filter(|s| s.name == name).cloned().collect() }
     }
 

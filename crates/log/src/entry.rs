@@ -19,6 +19,8 @@ pub enum CalibrationStep {
     Cancelled = 2,
     /// All baselines were forgotten.
     Cleared = 3,
+    /// A boot took baselines over from the run before.
+    Resumed = 4,
 }
 
 /// Why cycles are missing.
@@ -222,6 +224,7 @@ fn parse_fields(kind: u8, r: &mut Reader<'_>) -> Option<Entry> {
                 1 => CalibrationStep::Completed,
                 2 => CalibrationStep::Cancelled,
                 3 => CalibrationStep::Cleared,
+                4 => CalibrationStep::Resumed,
                 _ => return None,
             },
             baselines: r.array()?,

@@ -30,6 +30,7 @@ fn entries() -> impl Strategy<Value = Entry> {
         CalibrationStep::Completed,
         CalibrationStep::Cancelled,
         CalibrationStep::Cleared,
+        CalibrationStep::Resumed,
     ]);
     prop_oneof![
         (time(), source(), any::<u32>(), chain(), any::<Option<[u8; 32]>>()).prop_map(

@@ -111,6 +111,9 @@ pub enum Event {
 }
 
 impl Event {
+    /// First of the canonical bytes of a datagram's event.
+    pub const DATAGRAM_KIND: u8 = 0;
+
     /// When it happened.
     pub fn at(&self) -> Timestamp {
         match self {
@@ -207,7 +210,7 @@ impl Canonical for Event {
     fn canonical<S: Sink>(&self, out: &mut S) {
         match self {
             Event::Datagram { at, from, bytes } => {
-                out.u8(0);
+                out.u8(Event::DATAGRAM_KIND);
                 at.canonical(out);
                 from.canonical(out);
                 out.bytes(bytes);
