@@ -1,5 +1,6 @@
 //! The configuration file: every key documented, every value refused with its field and range when wrong.
 
+use crate::retention::Retention;
 use crate::witness_log::LogConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub struct HubConfig {
     pub max_clients: u32,
     /// The transparency log.
     pub log: LogConfig,
+    /// What is deleted by age.
+    pub retention: Retention,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
 }
@@ -39,12 +42,13 @@ impl Default for HubConfig {
             log_filter: "info".to_owned(),
             max_clients: 256,
             log: LogConfig::default(),
+            retention: Retention::default(),
             engine: EngineConfig::default(),
         }
     }
 }
 
-const TOP: [&str; 7] = ["hub", "log", "witness_log", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 8] = ["hub", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.
@@ -61,6 +65,7 @@ impl HubConfig {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
                 "log" => config.read_log(section(name, value)?)?,
+                "retention" => config.read_retention(section(name, value)?)?,
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
                 "room" => config.engine.geometry.room = Some(read_room(section(name, value)?)?),
                 "node" => config.engine.geometry.nodes = read_nodes(value)?,
@@ -121,6 +126,16 @@ impl HubConfig {
                     self.log.options.epoch_entries = u64::from(entries);
                 }
                 _ => return Err(unknown("witness_log.", key, &["key_file", "epoch_entries"])),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_retention(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "days" => self.retention.days = whole("retention.days", value, 0, 36_500)?,
+                _ => return Err(unknown("retention.", key, &["days"])),
             }
         }
         Ok(())

@@ -18,6 +18,7 @@ pub mod log;
 pub mod message;
 pub mod record;
 pub mod replay;
+pub mod retention;
 pub mod run;
 pub mod server;
 pub mod status;

@@ -6,6 +6,7 @@ use crate::clock::{Clock, Stopwatch, iso8601};
 use crate::config::HubConfig;
 use crate::cycle::{Datagram, JournalGone, Pipeline};
 use crate::message;
+use crate::retention::Retention;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
@@ -167,6 +168,7 @@ fn run(
     let store = Store::start(Sinks {
         journal: writer,
         log: log.map(|(live, publisher)| (live.clone(), Signing::new(publisher, live, status.clone(), None))),
+        retention: Retention::default(),
         clock: Clock::start(),
         baselines,
         messages: Some(messages),

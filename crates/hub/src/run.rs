@@ -103,6 +103,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let store = Store::start(Sinks {
         journal: Some(opened.writer),
         log,
+        retention: config.retention,
         clock,
         baselines: Some(opened.baselines),
         messages: Some(messages.clone()),

@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::message;
+use crate::retention::Retention;
 use crate::status::Status;
 use crate::witness_log::{LiveLog, Signing};
 use std::fmt;
@@ -22,6 +23,9 @@ use wavewitness_witness::{Digest, Witness};
 
 /// Cycles that wait for the journal before the cycle thread has to: about 3 s.
 const QUEUE: usize = 64;
+/// Seconds between two looks at what is too old, and from the start to the first.
+const RETENTION_EVERY: u64 = 3600;
+const RETENTION_FIRST: u64 = 30;
 
 /// A journalled event.
 pub struct EventRecord {
@@ -119,6 +123,8 @@ pub struct Sinks {
     pub journal: Option<Writer>,
     /// The log over the journal: who is told, and who signs.
     pub log: Option<(LiveLog, Signing)>,
+    /// What is deleted by age.
+    pub retention: Retention,
     /// Time, for signing.
     pub clock: Clock,
     /// Where baselines are kept; `None` to keep none.
@@ -153,17 +159,25 @@ impl Store {
 /// Makes the journal durable, and signs it if a log is kept.
 struct Durable {
     journal: SyncHandle,
+    directory: PathBuf,
     signing: Option<Signing>,
     clock: Clock,
+    retention: Retention,
+    syncs: u64,
 }
 
 impl Durable {
     fn sync(&mut self) -> Result<(), StoreError> {
-        let Durable { journal, signing, clock } = self;
+        let Durable { journal, directory, signing, clock, retention, syncs } = self;
         match signing {
-            Some(signing) => signing.sign(clock.now(), || Ok(journal.sync()?)),
-            None => Ok(journal.sync()?),
+            Some(signing) => signing.sign::<StoreError>(clock.now(), || Ok(journal.sync()?))?,
+            None => journal.sync()?,
         }
+        if *syncs % RETENTION_EVERY == RETENTION_FIRST {
+            retention.apply(directory, signing.as_mut(), clock.now(), || Ok(journal.sync()?))?;
+        }
+        *syncs += 1;
+        Ok(())
     }
 }
 
@@ -232,7 +246,15 @@ impl Written {
     fn start(sinks: &mut Sinks) -> Result<Option<Written>, StoreError> {
         let Some(journal) = sinks.journal.take() else { return Ok(None) };
         let (log, signing) = sinks.log.take().unzip();
-        let syncer = Syncer::start(Durable { journal: journal.sync_handle(), signing, clock: sinks.clock })
+        let durable = Durable {
+            journal: journal.sync_handle(),
+            directory: journal.directory().to_owned(),
+            signing,
+            clock: sinks.clock,
+            retention: sinks.retention,
+            syncs: 0,
+        };
+        let syncer = Syncer::start(durable)
             .map_err(|e| StoreError::System("can't start the thread that syncs the journal", e))?;
         Ok(Some(Written { journal, log, syncer, last: Vec::new() }))
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wavewitness_journal::{Chunk, Content, Journal, JournalError, SegmentInfo};
 use wavewitness_ledger::key::KeyFile;
-use wavewitness_ledger::{Appender, LedgerError, LogDir, Narrator, Publisher, Writer};
+use wavewitness_ledger::{Appender, LedgerError, LogDir, Narrator, Published, Publisher, Writer};
 use wavewitness_log::{Entry, VerifierKey};
 use wavewitness_types::{Command, CycleIndex, Event, Timestamp};
 use wavewitness_witness::{EntryKind, Genesis, Witness};
@@ -302,6 +302,32 @@ impl Signing {
         let taken = self.publisher.take(now)?;
         sync()?;
         let published = self.publisher.publish(taken)?;
+        self.say(published, now);
+        Ok(())
+    }
+
+    /// Index of the first stored entry that is not older than `cutoff`.
+    pub fn first_since(&self, cutoff: Timestamp) -> u64 {
+        self.publisher.first_since(cutoff)
+    }
+
+    /// Deletes entries before `minimum_index` as [`Publisher::prune`] does.
+    ///
+    /// # Errors
+    /// What `sync` says, or the log.
+    pub fn prune<E: From<LedgerError>>(
+        &mut self,
+        minimum_index: u64,
+        first_cycle: CycleIndex,
+        now: Timestamp,
+        sync: impl FnOnce() -> Result<(), E>,
+    ) -> Result<u64, E> {
+        let first = self.publisher.prune(minimum_index, first_cycle, now, sync)?;
+        self.say(self.publisher.published(), now);
+        Ok(first)
+    }
+
+    fn say(&self, published: Published, now: Timestamp) {
         let state = LogState {
             origin: self.publisher.origin().to_owned(),
             root_key: self.publisher.root_key().to_string(),
@@ -311,7 +337,6 @@ impl Signing {
             signed: now,
         };
         self.status.update(|s| s.log = Some(state));
-        Ok(())
     }
 
     fn watch_clock(&mut self) -> Result<(), LedgerError> {

@@ -123,13 +123,14 @@ impl Files {
         widths(&self.partials_dir(tile)).max().unwrap_or(0)
     }
 
-    /// Number of the first full bundle that is stored; `None` if there is none.
+    /// Number of the first bundle that is stored, full or in part; `None` if there is none.
     pub(crate) fn first_bundle(&self) -> Option<u64> {
         let mut name = String::from("tile/entries");
         loop {
             let mut elements: Vec<String> = fs::read_dir(self.path(&name))
                 .ok()?
                 .filter_map(|e| e.ok()?.file_name().into_string().ok())
+                .map(|e| e.strip_suffix(".p").unwrap_or(&e).to_owned())
                 .filter(|e| e.trim_start_matches('x').len() == 3)
                 .collect();
             // Fewer groups of digits are smaller numbers: plain names come before directories.

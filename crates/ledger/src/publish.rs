@@ -111,9 +111,9 @@ impl Publisher {
         &self.root_key
     }
 
-    /// The last checkpoint; empty before the first.
-    pub fn checkpoint(&self) -> &str {
-        &self.signed.1
+    /// What was signed last; an empty text before the first checkpoint.
+    pub fn published(&self) -> Published {
+        Published { size: self.signed.0, checkpoint: self.signed.1.clone() }
     }
 
     /// Number of the present epoch.
@@ -208,6 +208,24 @@ impl Publisher {
             return Ok(());
         }
         self.files.write(&format!("{OLDER}/{size}"), text.as_bytes())
+    }
+
+    /// Index of the first stored entry that is not older than `cutoff`, by its bundle: reads the bundles that are older.
+    pub fn first_since(&self, cutoff: Timestamp) -> u64 {
+        let end = self.signed.0 / TILE_WIDTH;
+        let mut bundle = self.files.first_bundle().unwrap_or(end);
+        while bundle < end {
+            let path = self.files.path(&numbered(TileKind::Entries, bundle).to_string());
+            let bytes = std::fs::read(path).unwrap_or_default();
+            let entries = bundle_entries(&bytes).unwrap_or_default();
+            let newest = entries.iter().filter_map(|e| Entry::parse(e).ok()?.at()).max();
+            // One that can't be read, or says no time, is no reason to delete what is behind it.
+            if newest.is_none_or(|at| at >= cutoff) {
+                break;
+            }
+            bundle += 1;
+        }
+        bundle * TILE_WIDTH
     }
 
     /// Deletes the entries before `minimum_index` (rounded down to whole bundles) but for those that are no cycles:

@@ -169,13 +169,28 @@ impl LogDir {
     /// # Errors
     /// If something beside bundles and tiles can't be read.
     pub fn fsck(&mut self, pin: Option<Pin>, watch: &mut impl Watch) -> Result<Summary, LedgerError> {
-        let (checkpoint, older, kept) = (self.checkpoint()?, self.older()?, self.kept()?);
-        let size = Checkpoint::read_unverified(&checkpoint, &self.origin).map_or(0, |(c, _)| c.size);
+        let checkpoint = self.checkpoint()?;
+        self.fsck_at(&checkpoint, pin, watch)
+    }
+
+    /// The same, for the tree of a checkpoint that was read before: the log may grow meanwhile, and what was signed
+    /// must be older than what it is compared with.
+    ///
+    /// # Errors
+    /// If something beside bundles and tiles can't be read.
+    pub fn fsck_at(
+        &mut self,
+        checkpoint: &[u8],
+        pin: Option<Pin>,
+        watch: &mut impl Watch,
+    ) -> Result<Summary, LedgerError> {
+        let (older, kept) = (self.older()?, self.kept()?);
+        let size = Checkpoint::read_unverified(checkpoint, &self.origin).map_or(0, |(c, _)| c.size);
         let (minimum_index, stored) = (self.first(), self.stored(size));
         let input = Input {
             origin: &self.origin.clone(),
             root_key: &self.root_key.clone(),
-            checkpoint: &checkpoint,
+            checkpoint,
             older: &older,
             pin,
             minimum_index,

@@ -146,22 +146,27 @@ fn resume(
         .map_err(|e| damaged(format!("its checkpoint: {e}")))?
         .0
         .size;
+    let rolled_back =
+        |what: &str| damaged(format!("it was rolled back: {what} is behind its checkpoint of size {size}"));
+    if older_sizes(files).any(|older| older > size) {
+        return Err(rolled_back("an older checkpoint"));
+    }
+    let mut unsigned = Vec::new();
     for epoch in 0.. {
         let name = certificate_name(epoch);
         let Some(note) = files.load(&name)? else { break };
-        let certificate = wavewitness_log::Certificate::open(&note, origin, root_key);
-        let certificate = certificate.map_err(|e| damaged(format!("{CERTIFICATES}: epoch {epoch}: {e}")))?;
-        if certificate.after >= size {
-            // Its entry was never signed: the crash came between.
-            files.remove(&name)?;
-            continue;
+        let refused = |e: wavewitness_log::EpochFault| damaged(format!("{CERTIFICATES}: epoch {epoch}: {e}"));
+        let certificate = wavewitness_log::Certificate::open(&note, origin, root_key).map_err(refused)?;
+        match certificate.after < size {
+            true => drop(history.add(certificate.after, &note).map_err(refused)?),
+            false => unsigned.push(name),
         }
-        history
-            .add(certificate.after, &note)
-            .map_err(|e| damaged(format!("{CERTIFICATES}: epoch {epoch}: {e}")))?;
+    }
+    // A crash before the first checkpoint of an epoch leaves its certificate, and no other.
+    if unsigned.len() > 1 {
+        return Err(rolled_back("a certificate"));
     }
     let signed = history.open(&checkpoint).map_err(|e| damaged(format!("its checkpoint: {e}")))?;
-    discard_behind(files, size)?;
     let tree = Tree::resume(files, size).map_err(|e| damaged(e.to_string()))?;
     if tree.root() != signed.root {
         return Err(damaged(format!(
@@ -170,7 +175,24 @@ fn resume(
             signed.root
         )));
     }
+    // Everything signed is there and right. What it needs must not be only the beginning of a file that goes now.
+    let mut edge = Vec::new();
+    tree.partials(0, |path, bytes| edge.push((path, bytes.to_vec())));
+    for (path, bytes) in &edge {
+        if files.widest(*path) > path.width {
+            files.write(&path.to_string(), bytes)?;
+        }
+    }
+    files.sync_names()?;
+    unsigned.iter().try_for_each(|name| files.remove(name))?;
+    discard_behind(files, size)?;
     Ok((tree, history, text))
+}
+
+/// Sizes of the older checkpoints.
+fn older_sizes(files: &Files) -> impl Iterator<Item = u64> + use<> {
+    let names = std::fs::read_dir(files.path(OLDER)).into_iter().flatten();
+    names.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// Removes bundles and tiles behind `size`.

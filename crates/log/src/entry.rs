@@ -174,6 +174,21 @@ impl Entry {
         }
     }
 
+    /// When it happened; `None` for a certificate, whose time nothing depends on.
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            Entry::Genesis { at, .. }
+            | Entry::Boot { at, .. }
+            | Entry::Cycle { at, .. }
+            | Entry::Stop { at, .. }
+            | Entry::Calibration { at, .. }
+            | Entry::ClockStep { to: at, .. }
+            | Entry::Gap { at, .. }
+            | Entry::Retention { at, .. } => Some(*at),
+            Entry::Epoch { .. } => None,
+        }
+    }
+
     /// True for everything but cycles: what outlives a retention cut.
     pub fn is_event(&self) -> bool {
         !matches!(self, Entry::Cycle { .. })

@@ -1,6 +1,8 @@
 //! The real daemon on free ports of the loopback address, a simulated room that sends to it, and clients.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod written;
+
 use futures_util::StreamExt;
 use serde_json::Value;
 use std::collections::BTreeMap;

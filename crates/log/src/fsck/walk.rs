@@ -212,6 +212,8 @@ impl<'a, S: Storage, W: Watch> Walk<'a, S, W> {
                 let leaves: Vec<Hash> = entries.iter().map(|e| leaf_hash(e)).collect();
                 self.leaves(n, Some(&entries), &leaves);
             }
+            // A cut that a crash ended before its last file.
+            (None, Some(_)) if may_lack(path, self.input.minimum_index) => self.without_files(n, path),
             (None, Some(tile)) => self.leaves(n, None, &hashes(&tile)),
             (None, None) => self.without_files(n, path),
         }
