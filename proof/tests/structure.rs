@@ -7,6 +7,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("crates/num", 0),
     ("crates/types", 1),
     ("crates/ingest", 2),
+    ("crates/captures", 2),
     ("crates/links", 2),
     ("crates/calibration", 2),
     ("crates/phase-align", 2),
@@ -107,7 +108,10 @@ fn only_the_engine_names_every_stage() {
     for (member, layer) in LAYERS.iter().filter(|(_, layer)| *layer == 4) {
         let stages: Vec<_> = edges(member)
             .into_iter()
-            .filter(|e| layer_of(e) == 2 && !["witness", "log", "fixtures", "ingest", "captures"].contains(&e.as_str()))
+            .filter(|e| {
+                layer_of(e) == 2
+                    && !["witness", "log", "fixtures", "ingest", "captures"].contains(&e.as_str())
+            })
             .collect();
         assert!(
             *member == "benches" || stages.is_empty(),
