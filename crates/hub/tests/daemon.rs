@@ -202,3 +202,86 @@ fn what_can_not_be_written_is_not_published() {
         assert_eq!(stored.get(&cycle), Some(&chain), "cycle {cycle}");
     }
 }
+
+/// Status code and body of a GET, as they are.
+fn fetch(http: std::net::SocketAddr, path: &str) -> (u16, Vec<u8>) {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(http).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+    let code = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+    (code, answer.split_off(end))
+}
+
+/// What somebody sees of a log who has its address and its root key, and nothing else.
+struct Remote(std::net::SocketAddr);
+
+impl wavewitness_log::Storage for Remote {
+    fn read(&mut self, path: wavewitness_log::TilePath, out: &mut Vec<u8>) -> bool {
+        let (code, body) = fetch(self.0, &format!("/log/{path}"));
+        *out = body;
+        code == 200
+    }
+}
+
+#[test]
+fn the_log_is_signed_each_second_and_can_be_checked_from_afar() {
+    use wavewitness_log::{Checkpoint, Hash, KeyHistory, StoredTiles, root};
+    let site = Site::new("");
+    let key = site.dir.path().join("root.key");
+    let public = wavewitness_hub::witness_log::new_key(&key, "example.org/hub").unwrap();
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    std::fs::write(&site.config, format!("{text}[witness_log]\nkey_file = \"{}\"\n", key.display())).unwrap();
+    let mut heads: Vec<Checkpoint> = Vec::new();
+    let mut logs = String::new();
+    for end in ["KILL", "KILL", "TERM"] {
+        let hub = site.start();
+        let epoch = heads.len() as u64 / 2;
+        wait("a checkpoint", || hub.status()["log"]["epoch"].as_u64() == Some(epoch));
+        for _ in 0..2 {
+            let before = hub.status()["log"]["size"].as_u64();
+            wait("the next checkpoint", || hub.status()["log"]["size"].as_u64() > before);
+            let mut keys = KeyHistory::new("example.org/hub", public.clone());
+            for epoch in 0.. {
+                let (code, note) = fetch(hub.http, &format!("/log/certificates/{epoch:06}"));
+                if code == 404 {
+                    break;
+                }
+                let certificate =
+                    wavewitness_log::Certificate::open(&note, "example.org/hub", &public).unwrap();
+                keys.add(certificate.after, &note).unwrap();
+            }
+            let (code, note) = fetch(hub.http, "/log/checkpoint");
+            assert_eq!(code, 200);
+            let head = keys.open(&note).unwrap();
+            for old in heads.iter().chain([&head]) {
+                let rebuilt: Hash =
+                    root(&mut StoredTiles::new(&mut Remote(hub.http), head.size), old.size).unwrap();
+                assert_eq!(rebuilt, old.root, "at size {}", old.size);
+            }
+            heads.push(head);
+        }
+        for refused in
+            ["log.lock", "../root.key", "%2e%2e/root.key", "tile/0/../../log.lock", "tile/0/999", "x", ""]
+        {
+            assert_eq!(fetch(hub.http, &format!("/log/{refused}")).0, 404, "{refused}");
+        }
+        match end {
+            "KILL" => hub.kill(),
+            _ => logs = hub.terminate().1,
+        }
+    }
+    let sizes: Vec<_> = heads.iter().map(|h| h.size).collect();
+    assert!(sizes.is_sorted() && sizes[0] > 10, "{sizes:?}");
+    site.sound();
+    let secret = std::fs::read_to_string(&key).unwrap();
+    assert!(!logs.contains(secret.trim_end().rsplit('+').next().unwrap()), "the key is never logged");
+
+    // A key that others can read stops the start, and says what to do.
+    let mode = Command::new("chmod").arg("644").arg(&key).status().unwrap();
+    assert!(mode.success());
+    let (code, said) = output(site.command());
+    assert!(code == Some(1) && said.contains("0644") && said.contains("chmod 600"), "{said}");
+}

@@ -57,12 +57,18 @@ pub trait Sink {
     }
     /// Appends every element of an `f32` array (no count), through one small buffer so that a hasher sees blocks.
     fn f32s(&mut self, values: &[f32]) {
-        let mut block = [0u8; 256];
+        let mut block = [[0u8; 4]; 64];
         for chunk in values.chunks(64) {
-            for (k, &x) in chunk.iter().enumerate() {
-                block[4 * k..4 * k + 4].copy_from_slice(&canonical_f32(x).to_bits().to_le_bytes());
+            // All at once, without a branch a value; which one was not finite is said only if one was.
+            let mut finite = true;
+            for (bytes, &x) in block.iter_mut().zip(chunk) {
+                *bytes = (x + 0.0).to_bits().to_le_bytes();
+                finite &= x.is_finite();
             }
-            self.put(&block[..4 * chunk.len()]);
+            if !finite {
+                chunk.iter().for_each(|&x| _ = canonical_f32(x));
+            }
+            self.put(block[..chunk.len()].as_flattened());
         }
     }
     /// Appends every element of an `f64` array (no count).
@@ -237,11 +243,39 @@ mod tests {
 
     #[test]
     fn block_writes_equal_single_writes() {
-        let values: Vec<f32> = (0..150).map(|k| k as f32 * 0.5 - 3.0).collect();
-        let (mut a, mut b) = (Vec::new(), Vec::new());
-        a.f32s(&values);
-        values.iter().for_each(|&v| b.f32(v));
-        assert_eq!(a, b);
+        let odd = [
+            0.0,
+            -0.0,
+            f32::MIN_POSITIVE,
+            -f32::MIN_POSITIVE / 8.0,
+            f32::from_bits(1),
+            f32::MAX,
+            f32::MIN,
+            1.0,
+        ];
+        for length in [0, 1, 7, 63, 64, 65, 128, 150] {
+            let values: Vec<f32> =
+                (0..length).map(|k| odd[(k * 5 + k / 8) % 8] * (1.0 - k as f32 % 3.0)).collect();
+            let values: Vec<f32> = values.into_iter().map(|v| if v.is_finite() { v } else { -0.0 }).collect();
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            a.f32s(&values);
+            values.iter().for_each(|&v| b.f32(v));
+            assert_eq!(a, b);
+        }
+    }
+
+    #[test]
+    fn one_value_that_is_not_finite_is_refused_wherever_it_stands_in_a_block() {
+        for length in [1, 64, 65, 130] {
+            for at in 0..length {
+                for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    let mut values = vec![1.0f32; length];
+                    values[at] = bad;
+                    let refused = std::panic::catch_unwind(|| Vec::new().f32s(&values));
+                    assert!(refused.is_err(), "{bad} at {at} of {length}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -50,20 +50,35 @@ impl Canonical for Digest {
 }
 
 /// Hashes canonical bytes under a context. Keeps its key on [`Digester::finish`], so one serves every cycle.
+///
+/// Canonical bytes come four or eight at a time; they are collected, because BLAKE3 hashes sixteen of its chunks side by
+/// side as fast as one. The digest is that of the bytes, however they came.
 #[derive(Clone)]
-pub struct Digester(blake3::Hasher);
+pub struct Digester {
+    hasher: blake3::Hasher,
+    collected: Vec<u8>,
+}
+
+/// Sixteen chunks of BLAKE3: as many as its widest implementation takes at once.
+const COLLECTED: usize = 16 << 10;
 
 impl Digester {
     /// A hasher for one of [`crate::context`].
     pub fn new(context: &str) -> Digester {
-        Digester(blake3::Hasher::new_derive_key(context))
+        Digester { hasher: blake3::Hasher::new_derive_key(context), collected: Vec::with_capacity(COLLECTED) }
     }
 
     /// The digest of what was put; the hasher begins anew.
     pub fn finish(&mut self) -> Digest {
-        let digest = Digest(*self.0.finalize().as_bytes());
-        self.0.reset();
+        self.hash_collected();
+        let digest = Digest(*self.hasher.finalize().as_bytes());
+        self.hasher.reset();
         digest
+    }
+
+    fn hash_collected(&mut self) {
+        self.hasher.update(&self.collected);
+        self.collected.clear();
     }
 
     /// Digest of one value.
@@ -76,7 +91,14 @@ impl Digester {
 
 impl Sink for Digester {
     fn put(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        if self.collected.len() + bytes.len() > COLLECTED {
+            self.hash_collected();
+            if bytes.len() > COLLECTED {
+                self.hasher.update(bytes);
+                return;
+            }
+        }
+        self.collected.extend_from_slice(bytes);
     }
 }
 
@@ -93,6 +115,13 @@ mod tests {
         assert_eq!(d.finish(), first);
         assert_eq!(first, Digest(blake3::derive_key("test", b"abc")));
         assert_eq!(Digest::parse(&first.to_string()), Some(first));
+        // However the bytes come: in pieces around the size of what is collected, and beyond it.
+        let bytes: Vec<u8> = (0..100_000u32).map(|k| (k * 31) as u8).collect();
+        let whole = Digest(blake3::derive_key("test", &bytes));
+        for piece in [1, 7, 4096, COLLECTED - 1, COLLECTED, COLLECTED + 1, 60_000] {
+            bytes.chunks(piece).for_each(|b| d.put(b));
+            assert_eq!(d.finish(), whole, "pieces of {piece}");
+        }
         assert_eq!(Digest::parse("zz"), None);
     }
 }
