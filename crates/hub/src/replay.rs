@@ -374,7 +374,8 @@ fn print(summary: &Value) {
         p["present"], p["absent"], p["unknown"], summary["most_people"]
     );
     print!("{}", terminal::links(&summary["links"]));
-    println!("chain {}   head {}", summary["genesis"], summary["head"]);
+    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    println!("chain {}   head {}", text(&summary["genesis"]), text(&summary["head"]));
 }
 
 #[cfg(test)]

@@ -110,6 +110,18 @@ pub fn status(status: &Value) -> String {
         text(&status["compute_us"]["max"]),
     );
     let _ = writeln!(out, "  chain {}   head {}", short(&status["genesis"]), short(&status["head"]));
+    let log = &status["log"];
+    let _ = match log.is_null() {
+        true => writeln!(out, "  log none: no key is configured (docs/log.md)"),
+        false => writeln!(
+            out,
+            "  log {}   {} entries signed, last at {}   epoch {}",
+            text(&log["origin"]),
+            text(&log["size"]),
+            text(&log["signed"]),
+            text(&log["epoch"])
+        ),
+    };
     let _ = writeln!(out, "  node   last seen   frames/s   frames   rejected   reboots   RSSI dBm");
     for node in status["nodes"].as_array().into_iter().flatten() {
         let seen = node["age_ms"].as_f64().map_or("-".to_owned(), |ms| format!("{:.1} s ago", ms / 1e3));
@@ -152,7 +164,7 @@ mod tests {
     fn a_status_without_anything_measured_invents_nothing() {
         let table = status(&json!({ "software": "wavewitness 0", "source": "live", "advice": ["do this"] }));
         assert!(table.contains("source LIVE"));
-        assert!(table.contains("UDP -"));
+        assert!(table.contains("UDP -") && table.contains("log none"));
         assert!(table.contains("advice: do this"));
     }
 }
