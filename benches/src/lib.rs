@@ -12,6 +12,7 @@ pub mod clock;
 pub mod kernel;
 pub mod recording;
 pub mod rolling;
+pub mod solvers;
 pub mod steady;
 pub mod table;
 pub mod trace;

@@ -149,6 +149,8 @@ pub struct Trace {
     pub cirs: Vec<CirEstimate>,
     /// By link id, of every link found and of every link heard.
     pub gates: Vec<Option<GateDecision>>,
+    /// What the gate's decision about each observation rests on.
+    pub gate_evidence: Vec<gate::Evidence>,
     /// What tomography took.
     pub evidence: Vec<LinkEvidence>,
     /// What tomography gave.
@@ -313,7 +315,7 @@ impl Runner {
         let baselines = states.calibration.baselines();
         let mut fused = FusedFrame::empty();
         plans.fusion.run(&observations, &self.links, baselines, at, &mut states.fusion, &mut fused);
-        let (cirs, gates) = self.estimate_and_gate(&observations);
+        let (cirs, gates, gate_evidence) = self.estimate_and_gate(&observations);
         let (evidence, imaging, detections) = self.image(at, &observations, &gates);
         let room_gate = room_gate(&gates);
         let Runner { plans, states, .. } = self;
@@ -336,6 +338,7 @@ impl Runner {
             fused,
             cirs,
             gates,
+            gate_evidence,
             evidence,
             imaging,
             detections,
@@ -391,21 +394,26 @@ impl Runner {
     fn estimate_and_gate(
         &mut self,
         observations: &[LinkObservation],
-    ) -> (Vec<CirEstimate>, Vec<Option<GateDecision>>) {
+    ) -> (Vec<CirEstimate>, Vec<Option<GateDecision>>, Vec<gate::Evidence>) {
         let Runner { plans, states, links, .. } = self;
         let mut cirs = Vec::new();
+        let mut evidence = Vec::new();
         let mut gates = vec![None; MAX_LINKS];
         for observation in observations {
             let (grid, link) = (observation.mean.grid() as usize, observation.link.index());
-            let estimate = plans.cir[grid].estimate(observation, &mut states.cir[grid]);
+            let (plan, scratch) = (&plans.cir[grid], &mut states.cir[grid]);
+            let estimate = plan.estimate(observation, scratch);
             let baseline = states.calibration.baselines()[link].as_ref();
-            gates[link] = Some(plans.gate.run(observation, baseline, Some(&estimate), &mut states.gate));
+            let response = Some(gate::Response { estimate: &estimate, plan, scratch });
+            let judged = plans.gate.run(observation, baseline, response, &mut states.gate);
+            gates[link] = Some(judged.decision);
+            evidence.push(judged.evidence);
             cirs.push(estimate);
         }
         for (link, gate) in gates.iter_mut().enumerate().take(links.len()) {
             gate.get_or_insert_with(|| plans.gate.silent(LinkId(link as u16), &mut states.gate));
         }
-        (cirs, gates)
+        (cirs, gates, evidence)
     }
 
     fn image(

@@ -46,6 +46,7 @@ impl StageHasher {
         trace.observations.as_slice().canonical(self.of(Stage::PhaseAlign));
         trace.fused.canonical(self.of(Stage::Fusion));
         trace.cirs.iter().for_each(|e| e.canonical(self.of(Stage::Cir)));
+        trace.gate_evidence.iter().for_each(|e| e.canonical(self.of(Stage::Gate)));
         let found = trace.conditions.len();
         trace.gates[..found].iter().flatten().for_each(|g| g.canonical(self.of(Stage::Gate)));
         trace.imaging.as_outcome().canonical(self.of(Stage::Tomography));

@@ -1,4 +1,7 @@
-//! `proof-runner`: verify, replay and inspect journals; check and re-mint the golden chains.
+//! `proof-runner`: verify, replay and inspect journals; check witness logs, make and check proofs of single poses; check
+//! and re-mint the golden chains.
+
+mod commands;
 
 use clap::{Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -7,12 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavewitness_journal::{Content, Journal, JournalError};
 use wavewitness_proof::golden::{self, GOLDENS};
+use wavewitness_proof::recompute::Change;
 use wavewitness_proof::report::{Kind, Report};
 use wavewitness_proof::{diff, recompute, replay, verify};
 use wavewitness_types::{Event, PoseFrame};
 use wavewitness_witness::{Genesis, Stage, Witness};
 
-/// Verifies and replays journals of the Wavewitness hub.
+/// Verifies and replays journals of the Wavewitness hub, and checks its witness log.
 #[derive(Parser)]
 #[command(name = "proof-runner", version, after_help = AFTER)]
 struct Cli {
@@ -23,9 +27,9 @@ struct Cli {
 const AFTER: &str = "A witness proves that these poses follow from these datagrams under this code and configuration. It \
 does not prove that the datagrams came from the air, nor that a pose is true.
 
-Exit codes: 0 everything agrees; 1 something does not (each fault is named with its cycle); 2 wrong usage, or the
-journal can't be opened; 3 replay only: chain and payloads agree, but not every cycle could be computed again by this
-build.";
+Exit codes: 0 everything agrees; 1 something does not (each fault is named with its cycle or entry); 2 wrong usage,
+or journal, log or proof can't be opened, or do not have what was asked for; 3 replay only: chain and payloads agree,
+but not every cycle could be computed again by this build.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -51,6 +55,22 @@ enum Command {
         journal: PathBuf,
         /// Directory of the new journal
         out: PathBuf,
+        /// Change a stage parameter first
+        #[arg(long, value_name = "SECTION.KEY=VALUE")]
+        set: Vec<Change>,
+    },
+    /// Compute a journal's events by this build twice, as configured and with changes, and compare: an A/B test
+    ///
+    /// For instance --set gate.enabled=false: what the gate is good for. Exit code 0, whatever differs.
+    Compare {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// What to change: a stage parameter of the configuration
+        #[arg(long, value_name = "SECTION.KEY=VALUE", required = true)]
+        set: Vec<Change>,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Compare two runs of the same datagrams: where the bits part, and how far apart the poses are in metres
     Diff {
@@ -94,6 +114,8 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    #[command(flatten)]
+    Log(commands::log::LogCommand),
 }
 
 /// The goldens of the checkout that one stands in, or of the one that this was built from.
@@ -113,8 +135,8 @@ fn main() -> ExitCode {
         Command::Replay { journal, json } => {
             finish(with_progress(json, |p| replay::replay(&journal, p)), json, true)
         }
-        Command::Recompute { journal, out } => {
-            match with_progress(false, |p| recompute::recompute(&journal, &out, p)) {
+        Command::Recompute { journal, out, set } => {
+            match with_progress(false, |p| recompute::recompute(&journal, &out, &set, p)) {
                 Ok(cycles) => {
                     println!("{cycles} cycles computed by this build into {}", out.display());
                     ExitCode::SUCCESS
@@ -122,6 +144,10 @@ fn main() -> ExitCode {
                 Err(e) => failed(&e),
             }
         }
+        Command::Compare { journal, set, json } => match compare(&journal, &set, json) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(e) => failed(&e),
+        },
         Command::Diff { a, b, json } => match diff::diff(&a, &b) {
             Ok(difference) => {
                 match json {
@@ -138,7 +164,21 @@ fn main() -> ExitCode {
         },
         Command::Check { goldens, only, verbose } => check(&goldens, only.as_deref(), verbose),
         Command::Bless { goldens, reason } => bless(&goldens, &reason),
+        Command::Log(command) => commands::log::run(command),
     }
+}
+
+fn compare(journal: &Path, changes: &[Change], json: bool) -> Result<(), Box<dyn std::error::Error>> {
+    let scratch = tempfile::tempdir()?;
+    let (a, b) = (scratch.path().join("a"), scratch.path().join("b"));
+    let cycles = with_progress(json, |p| recompute::recompute(journal, &a, &[], p))?;
+    with_progress(json, |p| recompute::recompute(journal, &b, changes, p))?;
+    let difference = diff::diff(&a, &b)?;
+    match json {
+        true => println!("{}", json!(difference)),
+        false => println!("{cycles} cycles as configured (a) and with the changes (b):\n{difference}"),
+    }
+    Ok(())
 }
 
 fn failed(error: &dyn std::fmt::Display) -> ExitCode {
@@ -282,10 +322,9 @@ fn check(directory: &Path, only: Option<&str>, verbose: bool) -> ExitCode {
     let mut seen = 0;
     for golden in GOLDENS.iter().filter(|g| only.is_none_or(|name| name == g.name)) {
         seen += 1;
-        let path = directory.join(format!("{}.golden", golden.name));
-        let stored = match std::fs::read_to_string(&path) {
+        let stored = match golden::Stored::read(directory, golden.name) {
             Ok(stored) => stored,
-            Err(e) => return failed(&format!("can't read {}: {e}", path.display())),
+            Err(e) => return failed(&e),
         };
         let minted = golden::mint(golden);
         match golden::difference(golden.name, &stored, &minted) {
@@ -320,17 +359,17 @@ fn bless(directory: &Path, reason: &str) -> ExitCode {
         return failed(&format!("can't make {}: {e}", directory.display()));
     }
     for golden in GOLDENS {
-        let path = directory.join(format!("{}.golden", golden.name));
-        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let old = golden::Stored::read(directory, golden.name).unwrap_or_default();
         let minted = golden::mint(golden);
-        let text = minted.to_text(golden.name);
-        let verb = match (old.is_empty(), old == text) {
-            (true, _) => "new",
-            (false, true) => "unchanged",
-            (false, false) => "CHANGED",
+        let new = golden::Stored::of(golden.name, &minted);
+        let verb = match (old.golden.is_empty(), old.golden == new.golden, old == new) {
+            (true, ..) => "new",
+            (false, true, true) => "unchanged",
+            (false, true, false) => "beside it", // Its digests are the same; the files that explain them are not.
+            (false, false, _) => "CHANGED",
         };
-        if let Err(e) = std::fs::write(&path, text) {
-            return failed(&format!("can't write {}: {e}", path.display()));
+        if let Err(e) = new.write(directory, golden) {
+            return failed(&e);
         }
         println!("{verb:<9} {:<14} head {}", golden.name, minted.head);
     }

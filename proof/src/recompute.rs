@@ -4,19 +4,60 @@
 use crate::verify::Progress;
 use std::error::Error;
 use std::path::Path;
-use wavewitness_engine::{Applied, NUMERICS_VERSION, Replayer};
+use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_journal::{
     ChainId, Content, CycleRecord, EntryRecord, EventBytes, Journal, JournalDir, Options, Writer,
 };
+use wavewitness_types::stage_config::ConfigValue;
 use wavewitness_types::{Canonical, Event, Source, Timestamp};
 use wavewitness_witness::{Genesis, SPECIFICATION};
 
+/// A stage parameter that is to be another than the journal's configuration says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    section: String,
+    key: String,
+    value: ConfigValue,
+}
+
+impl std::str::FromStr for Change {
+    type Err = String;
+
+    /// Reads `section.key=value`.
+    fn from_str(text: &str) -> Result<Change, String> {
+        let (name, value) = text.split_once('=').ok_or("expected SECTION.KEY=VALUE")?;
+        let (section, key) = name.split_once('.').ok_or("expected SECTION.KEY=VALUE")?;
+        let value = match (value, value.parse::<i64>(), value.parse::<f64>()) {
+            ("true", ..) => ConfigValue::Bool(true),
+            ("false", ..) => ConfigValue::Bool(false),
+            (_, Ok(whole), _) => ConfigValue::Integer(whole),
+            (_, _, Ok(number)) => ConfigValue::Float(number),
+            _ => return Err(format!("{name}: {value} is neither a number nor true nor false")),
+        };
+        let change = Change { section: section.to_owned(), key: key.to_owned(), value };
+        change.apply(&mut EngineConfig::default())?;
+        Ok(change)
+    }
+}
+
+impl Change {
+    fn apply(&self, config: &mut EngineConfig) -> Result<(), String> {
+        config.set(&self.section, &self.key, self.value).map_err(|e| e.to_string())?;
+        config.check().map_err(|e| e.to_string())
+    }
+}
+
 /// Computes the first chain of a journal again under this build's numerics version, from its first boot on, and writes
-/// the result as a new chain. Returns the number of cycles.
+/// the result as a new chain. `changes` are made to the configuration first. Returns the number of cycles.
 ///
 /// # Errors
 /// If the journal can't be read, its configuration is not one of this build, or the output can't be written.
-pub fn recompute(path: &Path, out: &Path, progress: Progress<'_>) -> Result<u64, Box<dyn Error>> {
+pub fn recompute(
+    path: &Path,
+    out: &Path,
+    changes: &[Change],
+    progress: Progress<'_>,
+) -> Result<u64, Box<dyn Error>> {
     let journal = Journal::open(path)?;
     let first = *journal.chains().first().ok_or("the journal holds no chain")?;
     let journal = journal.of_chain(first);
@@ -29,7 +70,7 @@ pub fn recompute(path: &Path, out: &Path, progress: Progress<'_>) -> Result<u64,
         progress(done + chunk.offset, total);
         match chunk.content {
             Content::Start { genesis, source, .. } if run.is_none() => {
-                run = Some(Run::begin(&genesis, source, out, chunk.at)?);
+                run = Some(Run::begin(&genesis, source, changes, out, chunk.at)?);
             }
             Content::Start { .. } => {}
             Content::Cycle { events, .. } | Content::Entry { events, .. } => {
@@ -54,9 +95,21 @@ struct Run {
 }
 
 impl Run {
-    fn begin(genesis: &[u8], source: Source, out: &Path, at: Timestamp) -> Result<Run, Box<dyn Error>> {
+    fn begin(
+        genesis: &[u8],
+        source: Source,
+        changes: &[Change],
+        out: &Path,
+        at: Timestamp,
+    ) -> Result<Run, Box<dyn Error>> {
         let genesis = Genesis::from_canonical_bytes(genesis).ok_or("the genesis can't be read")?;
-        let genesis = Genesis { specification: SPECIFICATION, numerics: NUMERICS_VERSION, ..genesis };
+        let mut genesis = Genesis { specification: SPECIFICATION, numerics: NUMERICS_VERSION, ..genesis };
+        if !changes.is_empty() {
+            let config = EngineConfig::from_canonical_bytes(&genesis.config);
+            let mut config = config.ok_or("its configuration is of another version of this software")?;
+            changes.iter().try_for_each(|change| change.apply(&mut config))?;
+            genesis.config = config.to_canonical_bytes();
+        }
         let replayer = Replayer::new(&genesis)?;
         let dir = JournalDir::lock(out)?;
         let id = ChainId::from_digest(&genesis.digest().0);

@@ -6,6 +6,8 @@ wavewitness_types::stage_config! {
         /// Regularisation relative to the largest correlation of the data with one delay: paths weaker than about this
         /// (in amplitude) are not reported. Where a single path at 10 dB per tone leaves noise out.
         lambda_ratio: f64 = 0.1, 0.01, 0.9;
+        /// Where the noise is known, the regularisation is at least what noise alone exceeds with this probability.
+        noise_false_alarm: f64 = 0.05, 1e-6, 0.5;
         /// Delay bins per resolution cell, 1 / (tones x spacing).
         oversampling: u32 = 3, 1, 6;
         /// Earliest delay of the window, in nanoseconds from the alignment's origin.

@@ -2,17 +2,22 @@
 //!
 //! Coherence is 1 inside the quiet band of the link's own statistics, so a stationary channel scores about 1 at any
 //! signal-to-noise ratio; outside it is the ratio of quiet to present deviation in amplitude. A channel that carries no
-//! information scores 0 however quiet it is. Derivation: `docs/algorithms/gate.md`.
+//! information scores 0 however quiet it is. Where coherence can't see a person (a body at a dominant direct path is a
+//! common factor of every tone), the taps referred to the direct path and the level do; they can deny
+//! [`Gate::Accept`] and nothing else. Derivation: `docs/algorithms/gate.md`.
 //!
 //! A moving person departs from the empty-room baseline: that is signal, and the gate says [`Gate::PredictOnly`] (use it,
 //! with inflated noise), not [`Gate::Reject`].
 
+use crate::plan::{Plan as CirPlan, Scratch};
+use crate::taps::Reference;
 use core::cmp::Ordering;
 use wavewitness_num::math;
 use wavewitness_types::limits::MAX_LINKS;
 use wavewitness_types::stage_config::StageConfig;
 use wavewitness_types::{
-    Baseline, CirEstimate, ConfigError, Gate, GateDecision, LinkId, LinkObservation, Quiet, Timestamp,
+    Baseline, Canonical, CirEstimate, ConfigError, Gate, GateDecision, LinkId, LinkObservation, Quiet, Sink,
+    Timestamp,
 };
 
 wavewitness_types::stage_config! {
@@ -20,13 +25,21 @@ wavewitness_types::stage_config! {
     pub struct Config in "gate" {
         /// False: every observation is accepted with its noise as it is (coherence is still reported).
         enabled: bool = true, false, true;
-        /// False: the impulse response is no evidence.
+        /// False: the impulse response (its residual, its taps) is no evidence.
         use_cir: bool = true, false, true;
+        /// False: the level of the received signal is no evidence.
+        use_level: bool = true, false, true;
         /// Width of the quiet band: standard deviations of ln incoherence above its quiet mean that still score 1.
         quiet_z: f64 = 2.0, 0.0, 6.0;
         /// Incoherence that is never held against a link, however quiet its baseline (0.001: 3 % in amplitude).
         quiet_floor: f64 = 1e-3, 1e-6, 0.1;
-        /// Weight of a new observation in the smoothed ln incoherence and change.
+        /// Width of the quiet band of the taps, in standard deviations of one observation's ln departure.
+        tap_z: f64 = 1.0, 0.0, 6.0;
+        /// Change of level, in dB, that is never held against a link; in any case twice the level's quiet deviation is not.
+        level_db: f64 = 1.5, 0.5, 20.0;
+        /// Time constant, in seconds, with which the level's reference follows the level: a receiver's level drifts.
+        level_drift_s: f64 = 600.0, 60.0, 86400.0;
+        /// Weight of a new observation in the smoothed ln incoherence, change, ln departure of taps, and level.
         smoothing: f64 = 0.25, 0.01, 1.0;
         /// Squared correlation with the baseline at and below which an observation carries no information.
         information_floor: f64 = 0.2, 0.0, 0.5;
@@ -73,6 +86,12 @@ struct LinkState {
     ln_incoherence: Option<f64>,
     /// Smoothed z-score of the change.
     change_z: Option<f64>,
+    /// Taps of that baseline, where it has any.
+    reference: Option<Reference>,
+    /// Smoothed ln departure of the taps.
+    ln_departure: Option<f64>,
+    /// Level in dBm that counts as no change, the smoothed change from it, and when it was last heard.
+    level: Option<(f64, f64, Timestamp)>,
     /// When that baseline was completed.
     baseline: Option<Timestamp>,
     /// Whether the evidence asks for a worse or a better gate, and for how many observations in a row.
@@ -90,6 +109,9 @@ impl LinkState {
         gate: Gate::PredictOnly,
         ln_incoherence: None,
         change_z: None,
+        reference: None,
+        ln_departure: None,
+        level: None,
         baseline: None,
         direction: Ordering::Equal,
         asked_for: 0,
@@ -119,10 +141,59 @@ impl State {
     }
 }
 
+/// The impulse response of an observation as evidence.
+pub struct Response<'a> {
+    /// What was estimated.
+    pub estimate: &'a CirEstimate,
+    /// The plan that estimated it.
+    pub plan: &'a CirPlan,
+    /// Scratch as that estimate left it. A new baseline's own response is computed in it.
+    pub scratch: &'a mut Scratch,
+}
+
+/// What a decision about an observation rests on, beside the coherence that it tells.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// The link.
+    pub link: LinkId,
+    /// Share of the strongest path in the energy of all, of the estimate.
+    pub dominant_ratio: Option<f32>,
+    /// RMS delay spread in nanoseconds, of the estimate.
+    pub delay_spread_ns: Option<f32>,
+    /// What the estimate leaves of the tones' norm, 0..=1.
+    pub residual: Option<f32>,
+    /// Temporal coherence of the taps referred to the direct path: 1 within the quiet band, else the ratio of quiet to
+    /// present deviation. `None` without a baseline that has echoes.
+    pub tap_coherence: Option<f32>,
+    /// Smoothed change of level from the link's reference, in dB. `None` where the radio says no level.
+    pub level_db: Option<f32>,
+}
+
+impl Canonical for Evidence {
+    fn canonical<S: Sink>(&self, out: &mut S) {
+        let Self { link, dominant_ratio, delay_spread_ns, residual, tap_coherence, level_db } = self;
+        link.canonical(out);
+        for value in [dominant_ratio, delay_spread_ns, residual, tap_coherence, level_db] {
+            out.option(value.as_ref(), |s, &v| s.f32(v));
+        }
+    }
+}
+
+/// A decision and its evidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judgement {
+    /// The decision.
+    pub decision: GateDecision,
+    /// What it rests on.
+    pub evidence: Evidence,
+}
+
 /// What one observation says.
 #[derive(Clone, Copy)]
-struct Evidence {
+struct Verdict {
     score: f64,
+    /// At most the score: what must be high for the gate to accept.
+    accept: f64,
     /// Something moves and the channel still carries information.
     signal: bool,
 }
@@ -160,25 +231,47 @@ impl Plan {
         &self,
         observation: &LinkObservation,
         baseline: Option<&Baseline>,
-        cir: Option<&CirEstimate>,
+        mut response: Option<Response<'_>>,
         state: &mut State,
-    ) -> GateDecision {
+    ) -> Judgement {
         let link = observation.link;
-        let Some(s) = state.links.get_mut(link.index()) else {
-            return self.decision(link, Gate::PredictOnly, None);
+        let estimate = response.as_ref().map(|r| r.estimate);
+        let mut evidence = Evidence {
+            link,
+            dominant_ratio: estimate.map(|e| e.dominant_ratio),
+            delay_spread_ns: estimate.map(|e| e.delay_spread_ns),
+            residual: estimate.map(|e| e.residual),
+            tap_coherence: None,
+            level_db: None,
+        };
+        let Some((s, baseline)) = state.links.get_mut(link.index()).map(|s| (s, baseline)) else {
+            return Judgement { decision: self.decision(link, Gate::PredictOnly, None), evidence };
         };
         s.silent_for = 0;
         let Some(baseline) = baseline else {
             *s = LinkState { moved: observation.newest, ..LinkState::NEW };
-            return self.decision(link, Gate::PredictOnly, None);
+            return Judgement { decision: self.decision(link, Gate::PredictOnly, None), evidence };
         };
         if s.baseline != Some(baseline.completed) {
             *s =
                 LinkState { baseline: Some(baseline.completed), moved: observation.newest, ..LinkState::NEW };
+            if let Some(Response { plan, scratch, .. }) = &mut response {
+                s.reference = Reference::new(plan, baseline, scratch);
+                plan.correlate(&observation.mean, scratch);
+            }
         }
-        let evidence = self.evidence(observation, baseline, cir, s);
-        self.advance(evidence, observation.newest, s);
-        self.decision(link, s.gate, Some(evidence.score))
+        let mut verdict = self.verdict(observation, baseline, estimate, s);
+        evidence.tap_coherence = response.and_then(|r| self.tap_coherence(&r, s)).map(|x| x as f32);
+        let level = self.level(observation, baseline, s);
+        evidence.level_db = level.map(|(change_db, _)| change_db as f32);
+        if let Some(coherence) = evidence.tap_coherence.filter(|_| self.config.use_cir) {
+            verdict.accept = math::min_f64(verdict.accept, f64::from(coherence));
+        }
+        if let Some((_, likeness)) = level.filter(|_| self.config.use_level) {
+            verdict.accept = math::min_f64(verdict.accept, likeness);
+        }
+        self.advance(verdict, observation.newest, s);
+        Judgement { decision: self.decision(link, s.gate, Some(verdict.score)), evidence }
     }
 
     /// Notes a cycle in which a link was not heard, and gives its standing decision (without coherence). An accepted
@@ -191,6 +284,7 @@ impl Plan {
         if s.silent_for >= self.config.silent_cycles {
             s.ln_incoherence = None;
             s.change_z = None;
+            s.ln_departure = None;
             s.asked_for = 0;
             if s.gate == Gate::Accept {
                 s.gate = Gate::PredictOnly;
@@ -200,13 +294,13 @@ impl Plan {
     }
 
     /// Updates the smoothed incoherence and the time of the last motion.
-    fn evidence(
+    fn verdict(
         &self,
         observation: &LinkObservation,
         baseline: &Baseline,
         cir: Option<&CirEstimate>,
         s: &mut LinkState,
-    ) -> Evidence {
+    ) -> Verdict {
         let c = &self.config;
         let ln_now = Quiet::ln(observation.mean.incoherence(&baseline.mean));
         let ln_smooth = smoothed(s.ln_incoherence, ln_now, c.smoothing);
@@ -232,13 +326,47 @@ impl Plan {
             s.moved = observation.newest;
         }
         let held = observation.newest.seconds_since(s.moved) <= c.still_hold_s;
-        Evidence { score, signal: held && information >= 0.5 }
+        Verdict { score, accept: score, signal: held && information >= 0.5 }
+    }
+
+    /// Coherence of the taps referred to the direct path; `None` if the baseline has no echoes or the observation no taps.
+    fn tap_coherence(&self, response: &Response<'_>, s: &mut LinkState) -> Option<f64> {
+        let c = &self.config;
+        let reference = s.reference.as_ref().filter(|_| response.estimate.tap_count > 0)?;
+        let ln_now = Quiet::ln(reference.departure(response.scratch)?);
+        let ln_smooth = smoothed(s.ln_departure, ln_now, c.smoothing);
+        s.ln_departure = Some(ln_smooth);
+        let Quiet { ln_mean, ln_sd } = reference.quiet;
+        let edge = math::max_f64(f64::from(ln_mean) + c.tap_z * f64::from(ln_sd), math::ln(c.quiet_floor));
+        Some(math::exp(-0.5 * math::max_f64(0.0, ln_smooth - edge)))
+    }
+
+    /// Smoothed change of the level in dB, and its likeness to none: 1 within the quiet band, else the band over the change.
+    fn level(
+        &self,
+        observation: &LinkObservation,
+        baseline: &Baseline,
+        s: &mut LinkState,
+    ) -> Option<(f64, f64)> {
+        let c = &self.config;
+        let now = f64::from(observation.rssi_dbm?);
+        let at = observation.newest;
+        let (reference, before, since) = match s.level {
+            Some(level) => level,
+            None => (f64::from(baseline.rssi_dbm?), 0.0, at),
+        };
+        let change = before + c.smoothing * (now - reference - before);
+        let follow = 1.0 - math::exp(-at.seconds_since(since) / c.level_drift_s);
+        s.level = Some((reference + follow * (now - reference), change, at));
+        let sd = f64::from(baseline.rssi_sd_db.unwrap_or(0.0));
+        let band = math::max_f64(c.level_db, 2.0 * sd);
+        Some((change, math::min_f64(1.0, band / math::max_f64(band, change.abs()))))
     }
 
     /// Moves the gate: a change must be asked for in several observations in a row.
-    fn advance(&self, evidence: Evidence, at: Timestamp, s: &mut LinkState) {
+    fn advance(&self, verdict: Verdict, at: Timestamp, s: &mut LinkState) {
         let c = &self.config;
-        let wanted = self.wanted(evidence, s.gate);
+        let wanted = self.wanted(verdict, s.gate);
         let direction = wanted.cmp(&s.gate);
         s.asked_for = if direction == s.direction { s.asked_for.saturating_add(1) } else { 1 };
         s.direction = direction;
@@ -261,11 +389,11 @@ impl Plan {
     }
 
     /// The gate that one observation asks for, given the present one (hysteresis).
-    fn wanted(&self, evidence: Evidence, gate: Gate) -> Gate {
+    fn wanted(&self, verdict: Verdict, gate: Gate) -> Gate {
         let c = &self.config;
-        let Evidence { score, signal } = evidence;
+        let Verdict { score, accept, signal } = verdict;
         let accept_from = if gate == Gate::Accept { c.accept_leave } else { c.accept_enter };
-        if score >= accept_from {
+        if accept >= accept_from {
             return Gate::Accept;
         }
         let reject_below = if gate >= Gate::Reject { c.reject_leave } else { c.reject_enter };

@@ -17,6 +17,7 @@ mod paths;
 mod plan;
 pub mod reference;
 mod solver;
+mod taps;
 
 pub use config::Config;
 pub use plan::{Plan, Scratch, Solution};

@@ -111,7 +111,7 @@ fn solve_hermitian(
                 if total.re.is_nan() || total.re <= least || total.re <= 0.0 {
                     return None;
                 }
-                m[r][r] = C64::new(math::sqrt(total.re), 0.0);
+                m[r][r] = C64::new(total.re.sqrt(), 0.0);
             } else {
                 m[r][c] = total / m[c][c].re;
             }

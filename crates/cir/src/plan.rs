@@ -8,18 +8,25 @@ use wavewitness_types::limits::MAX_TAPS;
 use wavewitness_types::stage_config::StageConfig;
 use wavewitness_types::{CirEstimate, ConfigError, LinkId, LinkObservation, Samples, Tap, ToneGrid};
 
-/// Everything that depends on the tone grid alone: delay grid, Gram matrix, correlation table. About
-/// 8 · tones · delays bytes: 19 kB for HT20, 0.35 MB for HE40 with the default window.
+/// Everything that depends on the tone grid alone: delay grid, Gram matrix, correlation table. No dense Φ: the table
+/// holds one sine and one cosine for a pair of tones ±k and a pair of delays ±τ ([`Plan::heap_bytes`]).
 #[derive(Clone, Debug)]
 pub struct Plan {
     grid: ToneGrid,
     delays_ns: Vec<f64>,
     gram: Gram,
-    /// `cos 2πkΔfτ_g / √K` for the positive tones k ascending, delays innermost.
+    /// Where delay 0 is in the window.
+    origin: usize,
+    /// Whole bins from delay 0 to the farther end of the window, both included.
+    reach: usize,
+    /// `cos 2πkΔfτ_g / √K` for the positive tones k ascending, the bins 0, 1, … `reach − 1` innermost.
     cosines: Vec<f64>,
     /// `sin 2πkΔfτ_g / √K` likewise.
     sines: Vec<f64>,
+    oversampling: u32,
     lambda_ratio: f64,
+    /// λ² over the noise power of a correlation: the most that noise alone reaches but for the false alarms allowed.
+    noise_factor: f64,
     lipschitz: f64,
     max_iterations: u32,
     tolerance: f64,
@@ -29,6 +36,9 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub struct Scratch {
     work: Work,
+    /// Even and odd part of the correlation by delay: what `y_k + y_−k` and `y_k − y_−k` give.
+    even: Split,
+    odd: Split,
     one: Split,
     image: Split,
     paths: Vec<Path>,
@@ -40,10 +50,25 @@ impl Scratch {
         let n = plan.gram.size();
         Scratch {
             work: Work::new(n),
+            even: Split::zero(plan.reach),
+            odd: Split::zero(plan.reach),
             one: Split::zero(n),
             image: Split::zero(n),
             paths: Vec::with_capacity(n),
         }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        let n = self.one.re.len();
+        // Five vectors of the window and five of the active set, the two parts; the matrix, members, bins, paths.
+        let complex = 16 * (5 * n + 5 * n + 2 * self.even.re.len());
+        complex + 8 * n * n + n + 8 * n + n * size_of::<Path>()
+    }
+
+    /// Correlation of unit data with each delay, as the last solution found it.
+    pub(crate) fn correlation(&self) -> impl Fn(usize) -> C64 {
+        |g| C64::new(self.work.b.re[g], self.work.b.im[g])
     }
 
     /// Coefficients that the last [`Plan::solve`] left here: real and imaginary parts, one a delay of the grid.
@@ -90,15 +115,12 @@ impl Plan {
             core::f64::consts::TAU * (f64::from(k) * bins / (f64::from(config.oversampling) * tone_count))
         };
         let positive = &tones[tones.len() / 2..];
-        let mut cosines = Vec::with_capacity(positive.len() * n);
-        let mut sines = Vec::with_capacity(positive.len() * n);
-        let norm = 1.0 / math::sqrt(tone_count);
-        for &k in positive {
-            for g in first..=last {
-                cosines.push(math::cos(phase(k, f64::from(g))) * norm);
-                sines.push(math::sin(phase(k, f64::from(g))) * norm);
-            }
-        }
+        let reach = 1 + (if last > -first { last } else { -first }) as usize;
+        let norm = 1.0 / tone_count.sqrt();
+        let table = |f: fn(f64) -> f64| -> Vec<f64> {
+            let row = |&k: &i16| (0..reach).map(move |g| f(phase(k, g as f64)) * norm);
+            positive.iter().flat_map(row).collect()
+        };
         let first_column: Vec<f64> = (0..n)
             .map(|d| {
                 let mut total = 0.0;
@@ -112,9 +134,13 @@ impl Plan {
             grid,
             delays_ns,
             gram: Gram::new(&first_column),
-            cosines,
-            sines,
+            origin: -first as usize,
+            reach,
+            cosines: table(math::cos),
+            sines: table(math::sin),
+            oversampling: config.oversampling,
             lambda_ratio: config.lambda_ratio,
+            noise_factor: math::ln(n as f64 / config.noise_false_alarm),
             // The full period of delays gives ΦΦᴴ = oversampling · I; a window is a choice of its columns, so its
             // largest eigenvalue is at most that. Rounding is far below the margin of 1e-9.
             lipschitz: f64::from(config.oversampling) * (1.0 + 1e-9),
@@ -133,44 +159,58 @@ impl Plan {
         &self.delays_ns
     }
 
+    /// Bins of a resolution cell.
+    pub(crate) fn cell_bins(&self) -> usize {
+        self.oversampling as usize
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        8 * (self.delays_ns.len() + 2 * self.gram.size() - 1 + self.cosines.len() + self.sines.len())
+    }
+
     /// Upper bound of the largest eigenvalue of the Gram matrix: the inverse of the solver's step.
     pub fn lipschitz(&self) -> f64 {
         self.lipschitz
     }
 
-    /// Solves the ℓ1 problem; the coefficients stay in `scratch`. `None` if the samples are all zero, not finite, or
-    /// of another grid.
+    /// Solves the ℓ1 problem; the coefficients stay in `scratch`. `noise_power` is that of one sample, in its unit
+    /// squared, where it is known. `None` if the samples are all zero, not finite, or of another grid.
     ///
     /// # Panics
     /// If `scratch` was made for a plan with another number of delays.
-    pub fn solve(&self, samples: &Samples, scratch: &mut Scratch) -> Option<Solution> {
+    pub fn solve(
+        &self,
+        samples: &Samples,
+        noise_power: Option<f64>,
+        scratch: &mut Scratch,
+    ) -> Option<Solution> {
+        let energy = self.correlate(samples, scratch)?;
         let work = &mut scratch.work;
-        assert_eq!(work.b.re.len(), self.gram.size(), "scratch of another plan");
-        if samples.grid() != self.grid {
-            return None;
-        }
-        let energy = sum::energy(samples.re(), samples.im());
-        if !(energy > 0.0 && energy.is_finite()) {
-            return None;
-        }
-        self.correlate(samples, 1.0 / math::sqrt(energy), &mut work.b);
         let mut largest2 = 0.0;
         for g in 0..self.gram.size() {
-            largest2 = math::max_f64(largest2, work.b.re[g] * work.b.re[g] + work.b.im[g] * work.b.im[g]);
+            largest2 = math::max_f64(largest2, work.b.energy(g));
         }
-        let lambda = self.lambda_ratio * math::sqrt(largest2);
+        let mut lambda = self.lambda_ratio * largest2.sqrt();
+        if let Some(power) = noise_power.filter(|&p| p > 0.0) {
+            // A unit column's correlation with noise of that power on every tone is a complex Gaussian of the same
+            // power (here over ‖y‖²); the largest of n exceeds √(P ln(n/α)) with probability α, or less (they are not
+            // independent).
+            let floor2 = math::min_f64(power / energy * self.noise_factor, 1.0);
+            lambda = math::max_f64(lambda, floor2.sqrt());
+        }
         let limits = Limits {
             lambda,
             lipschitz: self.lipschitz,
             max_iterations: self.max_iterations,
             tolerance: self.tolerance,
         };
-        let (iterations, converged) = solver::fista(&self.gram, work, limits);
-        // ‖Φx − y‖² = ‖y‖² − 2 Re xᴴb + xᴴGx with ‖y‖ = 1.
-        let left = 1.0 - 2.0 * work.x.inner_re(&work.b) + work.x.inner_re(&work.gx);
+        let (iterations, converged) = solver::minimise(&self.gram, work, limits);
+        // ‖Φx − y‖² = ‖y‖² − 2 Re xᴴb + xᴴGx with ‖y‖ = 1 and Gx = b − left.
+        let left = 1.0 - work.x.inner_re(&work.b) - work.x.inner_re(&work.left);
         let residual2 = math::max_f64(0.0, left);
         let objective = 0.5 * residual2 + lambda * work.x.norm1();
-        Some(Solution { lambda, objective, residual: math::sqrt(residual2), iterations, converged })
+        Some(Solution { lambda, objective, residual: residual2.sqrt(), iterations, converged })
     }
 
     /// Estimates the sparse impulse response of an observation. Data without energy (or of another grid, or not
@@ -180,13 +220,13 @@ impl Plan {
     /// If `scratch` was made for a plan with another number of delays.
     pub fn estimate(&self, observation: &LinkObservation, scratch: &mut Scratch) -> CirEstimate {
         let samples = &observation.mean;
-        let Some(solution) = self.solve(samples, scratch) else {
+        let Some(solution) = self.solve(samples, noise_power(observation), scratch) else {
             return self.nothing(observation.link);
         };
-        let Scratch { work, one, image, paths } = scratch;
+        let Scratch { work, one, image, paths, .. } = scratch;
         paths::group(&work.x, &self.delays_ns, paths);
         let residual = match paths::debias(&self.gram, &work.b, &work.x, paths, one, image) {
-            Some(left) => math::sqrt(left),
+            Some(left) => left.sqrt(),
             None => solution.residual,
         };
         let mut out = self.nothing(observation.link);
@@ -196,29 +236,51 @@ impl Plan {
         out.converged = solution.converged;
         summarise(paths, &mut out);
         // A coefficient is relative to ‖y‖ and to columns of norm 1; a tap is the amplitude that each tone sees.
-        let scale = math::sqrt(samples.mean_power());
+        let scale = samples.mean_power().sqrt();
         keep_strongest(paths, scale, &mut out);
         out
     }
 
-    /// `b ← scale · Φᴴy`. With k and −k taken together, `s = y_k + y_−k` and `d = y_k − y_−k`:
-    /// `y_k e^{jθ} + y_−k e^{−jθ} = s cos θ + j d sin θ`.
-    fn correlate(&self, samples: &Samples, scale: f64, b: &mut Split) {
+    /// `b ← Φᴴy/‖y‖`; returns ‖y‖², or `None` as [`Plan::solve`] does. With the tones k and −k taken together,
+    /// `s = y_k + y_−k` and `d = y_k − y_−k`: `y_k e^{jθ} + y_−k e^{−jθ} = s cos θ + j d sin θ`. The first
+    /// is even in the delay, the second odd, so that one sum serves τ and −τ.
+    pub(crate) fn correlate(&self, samples: &Samples, scratch: &mut Scratch) -> Option<f64> {
+        assert_eq!(scratch.work.b.re.len(), self.gram.size(), "scratch of another plan");
+        if samples.grid() != self.grid {
+            return None;
+        }
         let (re, im) = (samples.re(), samples.im());
-        let n = self.gram.size();
+        let energy = sum::energy(re, im);
+        if !(energy > 0.0 && energy.is_finite()) {
+            return None;
+        }
+        let scale = 1.0 / energy.sqrt();
+        let Scratch { work, even, odd, .. } = scratch;
         let half = re.len() / 2;
-        b.clear();
-        for p in 0..half {
+        even.clear();
+        odd.clear();
+        let rows = self.cosines.chunks_exact(self.reach).zip(self.sines.chunks_exact(self.reach));
+        for (p, (cosines, sines)) in rows.enumerate() {
             let (hi, lo) = (half + p, half - 1 - p);
             let (a_re, a_im) = (f64::from(re[hi]) * scale, f64::from(im[hi]) * scale);
             let (c_re, c_im) = (f64::from(re[lo]) * scale, f64::from(im[lo]) * scale);
             let (s_re, s_im, d_re, d_im) = (a_re + c_re, a_im + c_im, a_re - c_re, a_im - c_im);
-            let (cosines, sines) = (&self.cosines[p * n..(p + 1) * n], &self.sines[p * n..(p + 1) * n]);
-            for (((b_re, b_im), c), s) in b.re.iter_mut().zip(&mut b.im).zip(cosines).zip(sines) {
-                *b_re += s_re * c - d_im * s;
-                *b_im += s_im * c + d_re * s;
+            let sums = even.re.iter_mut().zip(&mut even.im).zip(&mut odd.re).zip(&mut odd.im);
+            for ((((e_re, e_im), o_re), o_im), (c, s)) in sums.zip(cosines.iter().zip(sines)) {
+                *e_re += s_re * c;
+                *e_im += s_im * c;
+                *o_re -= d_im * s;
+                *o_im += d_re * s;
             }
         }
+        for g in 0..self.gram.size() {
+            let u = g.abs_diff(self.origin);
+            let (re, im) = (odd.re[u], odd.im[u]);
+            let (re, im) = if g < self.origin { (-re, -im) } else { (re, im) };
+            work.b.re[g] = even.re[u] + re;
+            work.b.im[g] = even.im[u] + im;
+        }
+        Some(energy)
     }
 
     fn nothing(&self, link: LinkId) -> CirEstimate {
@@ -235,6 +297,20 @@ impl Plan {
             delay_spread_ns: 0.0,
         }
     }
+}
+
+/// Noise power of one sample of an observation's mean, where it is known: the spread between its frames (noise, and what
+/// moved meanwhile) or what the radio's noise floor leaves of its signal strength, whichever is more.
+fn noise_power(observation: &LinkObservation) -> Option<f64> {
+    let of_one_frame = observation.scatter.map(f64::from);
+    let of_the_radio = observation.rssi_dbm.zip(observation.noise_dbm).map(|(signal, noise)| {
+        observation.mean.mean_power() * math::pow(10.0, 0.1 * (f64::from(noise) - f64::from(signal)))
+    });
+    let power = match (of_one_frame, of_the_radio) {
+        (Some(a), Some(b)) => math::max_f64(a, b),
+        (a, b) => a.or(b)?,
+    };
+    power.is_finite().then(|| power / f64::from(observation.frames))
 }
 
 /// Whole bins within `span_ns`.
@@ -273,7 +349,7 @@ fn summarise(paths: &[Path], out: &mut CirEstimate) {
         spread2 += energy(path.gain) / total * (off * off);
     }
     out.dominant_ratio = (largest / total) as f32;
-    out.delay_spread_ns = math::sqrt(spread2) as f32;
+    out.delay_spread_ns = spread2.sqrt() as f32;
 }
 
 /// Puts the strongest [`MAX_TAPS`] paths into the estimate, ascending in delay.

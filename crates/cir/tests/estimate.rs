@@ -43,7 +43,7 @@ fn the_fast_solver_reaches_the_dense_reference_minimum_on_every_grid() {
             let rays = room(&mut random, 1 + run);
             let h = noisy(&mut random, &channel(grid, &rays), 5.0 + 5.0 * run as f64);
             let y = samples(grid, &h);
-            let fast = bench.plan.solve(&y, &mut bench.scratch).unwrap();
+            let fast = bench.plan.solve(&y, None, &mut bench.scratch).unwrap();
             let exact = dense.solve(&y, Config::default().lambda_ratio, 1e-6, 20_000).unwrap();
             assert!(exact.gap <= 1e-6 * exact.objective, "the reference itself did not converge");
             let excess = (fast.objective - exact.objective) / exact.objective;
@@ -197,6 +197,67 @@ fn the_weaker_of_two_paths_and_the_spread_are_as_the_energies_say() {
             .estimate(&channel(ToneGrid::Ht40, &[(0.0, C64::new(1.0, 0.0)), (150.0, C64::new(0.0, second))]));
         assert!((e.dominant_ratio - ratio).abs() < 0.03, "{}", e.dominant_ratio);
         assert!((e.delay_spread_ns - spread_ns).abs() < 4.0, "{}", e.delay_spread_ns);
+    }
+}
+
+#[test]
+fn a_known_noise_floor_keeps_noise_out_of_the_taps() {
+    for grid in ToneGrid::ALL {
+        let mut bench = Bench::new(grid);
+        let mut random = Random(21);
+        let runs = 100;
+        let (mut of_noise, mut extra, mut missed, mut without) = (0, 0, 0, 0);
+        for _ in 0..runs {
+            // One path at 0 dB a tone; the noise is known from the spread of frames, or from the radio.
+            let path = complex::unit(6.0 * random.uniform());
+            let h: Vec<C64> =
+                channel(grid, &[(20.0, path)]).into_iter().map(|z| z + random.gaussian()).collect();
+            without += i32::from(bench.estimate(&h).tap_count) - 1;
+            let mut o = observe(samples(grid, &h));
+            o.scatter = Some(1.0);
+            let e = bench.plan.estimate(&o, &mut bench.scratch);
+            (o.scatter, o.rssi_dbm, o.noise_dbm) = (None, Some(-90.0), Some(-93.01));
+            let by_radio = bench.plan.estimate(&o, &mut bench.scratch);
+            assert!((1..=4).contains(&by_radio.tap_count), "{by_radio:?}");
+            let near = (0..usize::from(e.tap_count)).any(|i| (tap(&e, i).0 - 20.0).abs() < 30.0);
+            missed += i32::from(!near);
+            extra += i32::from(e.tap_count) - i32::from(near);
+            // And noise alone.
+            let mut o = observe(samples(grid, &(0..h.len()).map(|_| random.gaussian()).collect::<Vec<_>>()));
+            o.scatter = Some(1.0);
+            let e = bench.plan.estimate(&o, &mut bench.scratch);
+            of_noise += i32::from(e.tap_count > 0);
+            assert!(e.converged && (e.tap_count > 0 || e.residual == 1.0));
+        }
+        eprintln!(
+            "{}: noise alone {of_noise}, missed {missed}, extra {extra} (not known: {without}) in {runs}",
+            grid.name()
+        );
+        assert!(of_noise <= 10 && missed <= 2 && extra <= 20, "{}", grid.name());
+        assert!(extra * 3 < without, "{}", grid.name());
+    }
+}
+
+#[test]
+fn the_tiers_are_those_of_the_reference_problem() {
+    // Tones and delays of one period 1/Δf, of which the window is a part.
+    let tiers = [(52, 156), (56, 168), (114, 342), (242, 726), (484, 1452)];
+    for (grid, (tones, delays)) in ToneGrid::ALL.into_iter().zip(tiers) {
+        let plan = Plan::new(&Config::default(), grid).unwrap();
+        let ns = plan.delays_ns();
+        assert_eq!(grid.tone_count(), tones);
+        let period = 1e9 / grid.spacing_hz() / (ns[1] - ns[0]);
+        assert!((period - f64::from(delays)).abs() < 1e-6, "{}: {period}", grid.name());
+        assert!(ns.contains(&0.0) && ns[0] < -280.0 && ns[ns.len() - 1] > 480.0);
+        eprintln!(
+            "{}: {} delays, plan {} bytes, scratch {} bytes, a stored dense Φ in f32 {} bytes",
+            grid.name(),
+            ns.len(),
+            plan.heap_bytes(),
+            Scratch::new(&plan).heap_bytes(),
+            8 * tones * delays as usize
+        );
+        assert!(plan.heap_bytes() < 8 * tones * delays as usize);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::config::EngineConfig;
 use crate::stages::{Plans, StageHashers, States};
 use core::cmp::Ordering;
 use std::collections::BTreeMap;
+use wavewitness_cir::gate::{Judgement, Response};
 use wavewitness_ingest::{Outcome, Reject};
 use wavewitness_links::Resolution;
 use wavewitness_tomography::{self as tomography, LinkEvidence};
@@ -214,6 +215,7 @@ impl Engine {
         mut observe: impl FnMut(Stage),
     ) -> &CycleReport {
         self.work.begin();
+        self.hashers.begin();
         let inputs = self.hash_inputs(at, cycle);
         self.take_commands(at);
         self.take_frames(at);
@@ -350,10 +352,14 @@ impl Engine {
         for observation in self.states.phase_align.observations() {
             let link = observation.link.index();
             let plan = self.plans.cir_of(observation.mean.grid());
-            let estimate = plan.estimate(observation, &mut self.states.cir[observation.mean.grid() as usize]);
+            let scratch = &mut self.states.cir[observation.mean.grid() as usize];
+            let estimate = plan.estimate(observation, scratch);
             self.hashers.add(Stage::Cir, &estimate);
             let baseline = self.states.calibration.baselines()[link].as_ref();
-            let decision = self.plans.gate.run(observation, baseline, Some(&estimate), &mut self.states.gate);
+            let response = Some(Response { estimate: &estimate, plan, scratch });
+            let Judgement { decision, evidence } =
+                self.plans.gate.run(observation, baseline, response, &mut self.states.gate);
+            self.hashers.add(Stage::Gate, &evidence);
             self.work.cirs[link] = Some(estimate);
             self.work.gates[link] = Some(decision);
         }
@@ -424,6 +430,18 @@ impl Engine {
             output: self.output.finish(),
             chain: Digest::ZERO,
         });
+    }
+
+    /// Whether the bytes behind each stage's digest are kept from now on, for [`Engine::stage_values`]. Changes no digest;
+    /// keeping allocates.
+    pub fn keep_stage_values(&mut self, keep: bool) {
+        self.hashers.keep(keep);
+    }
+
+    /// The canonical bytes that a stage's digest of the last cycle covers, without the stage's number before them; empty
+    /// if they were not kept.
+    pub fn stage_values(&self, stage: Stage) -> &[u8] {
+        self.hashers.values(stage)
     }
 
     /// Who is there, on whose evidence, since when: as of the last cycle.

@@ -91,6 +91,16 @@ impl Replayer {
         Ok(Replayer { engine })
     }
 
+    /// The engine that is driven.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// As [`Engine::keep_stage_values`].
+    pub fn keep_stage_values(&mut self, keep: bool) {
+        self.engine.keep_stage_values(keep);
+    }
+
     /// Applies one event.
     pub fn apply(&mut self, event: &Event) -> Applied<'_> {
         match event {

@@ -89,24 +89,54 @@ impl States {
     }
 }
 
+/// A stage's hasher; it can keep what it hashes.
+pub(crate) struct StageHasher {
+    digester: Digester,
+    values: Vec<u8>,
+    keeps: bool,
+}
+
+impl Sink for StageHasher {
+    fn put(&mut self, bytes: &[u8]) {
+        self.digester.put(bytes);
+        if self.keeps {
+            self.values.extend_from_slice(bytes);
+        }
+    }
+}
+
 /// One hasher a stage.
-pub(crate) struct StageHashers([Digester; Stage::COUNT]);
+pub(crate) struct StageHashers([StageHasher; Stage::COUNT]);
 
 impl StageHashers {
     pub fn new() -> StageHashers {
-        let mut hashers = StageHashers(Stage::ALL.map(|_| Digester::new(context::STAGE)));
-        hashers.begin();
-        hashers
+        StageHashers(Stage::ALL.map(|_| StageHasher {
+            digester: Digester::new(context::STAGE),
+            values: Vec::new(),
+            keeps: false,
+        }))
     }
 
-    fn begin(&mut self) {
+    /// Begins a cycle: every digest starts with its stage's number.
+    pub fn begin(&mut self) {
         for (stage, hasher) in Stage::ALL.into_iter().zip(&mut self.0) {
-            hasher.u8(stage as u8);
+            hasher.values.clear();
+            hasher.digester.u8(stage as u8);
         }
     }
 
+    /// Whether the values behind the digests are kept from now on.
+    pub fn keep(&mut self, keeps: bool) {
+        self.0.iter_mut().for_each(|hasher| hasher.keeps = keeps);
+    }
+
+    /// The bytes that the stage's digest of the last cycle covers, after the stage's number; empty if they were not kept.
+    pub fn values(&self, stage: Stage) -> &[u8] {
+        &self.0[stage as usize].values
+    }
+
     /// The hasher of a stage.
-    pub fn of(&mut self, stage: Stage) -> &mut Digester {
+    pub fn of(&mut self, stage: Stage) -> &mut StageHasher {
         &mut self.0[stage as usize]
     }
 
@@ -115,13 +145,12 @@ impl StageHashers {
         value.canonical(self.of(stage));
     }
 
-    /// The digests; the hashers begin anew.
+    /// The digests.
     pub fn finish(&mut self) -> [Digest; Stage::COUNT] {
         let mut out = [Digest::ZERO; Stage::COUNT];
         for (digest, hasher) in out.iter_mut().zip(&mut self.0) {
-            *digest = hasher.finish();
+            *digest = hasher.digester.finish();
         }
-        self.begin();
         out
     }
 }

@@ -299,4 +299,69 @@ mod tests {
             }
         }
     }
+
+    /// Subnormals, signed zeros, huge ratios, all tones alike, one tone odd.
+    fn adversarial(kind: usize, k: usize) -> C32 {
+        let tiny = f32::from_bits(1);
+        let re = [
+            tiny * (k % 5) as f32,
+            [-0.0, 0.0][k % 2],
+            [1e-15, 1e15, -1.0, -0.0, 1e7][k % 5],
+            0.1,
+            if k == 17 { -3e8 } else { 0.1 },
+            ((k * 37 + 11) % 101) as f32 * 0.02 - 1.0,
+        ];
+        C32::new(re[kind % 6], re[kind / 6])
+    }
+
+    #[test]
+    fn turning_from_tone_to_tone_is_its_scalar_twin() {
+        for (grid, kind) in ToneGrid::ALL.into_iter().flat_map(|grid| (0..36).map(move |kind| (grid, kind))) {
+            let taken: Vec<i16> = grid.indices().iter().copied().step_by(stride_of(grid)).collect();
+            let mut products = Products {
+                len: taken.len(),
+                jump_steps: jump_in_steps(grid),
+                g: [widen(C32::default()); SHAPE_TONES],
+            };
+            let pair = |k: usize| (adversarial(kind, k), adversarial(35 - kind, k + 3));
+            for k in 0..taken.len() {
+                let (a, b) = pair(k);
+                products.g[k] = conj_mul(widen(a), widen(b));
+            }
+            for slope in [0.0, -0.0, 1e-300, 0.06, -0.12, 0.31, 3.1] {
+                // In plain real numbers: steps of a stride, but for the one over DC.
+                let turn = |steps: f64| {
+                    let angle = if steps == 1.0 { -slope } else { -slope * steps };
+                    (wavewitness_num::math::cos(angle), wavewitness_num::math::sin(angle))
+                };
+                let (mut c, mut s, mut position) = (1.0, 0.0, 0.0);
+                let middle = 0.5 * (taken.len() as f64 - 2.0 + jump_in_steps(grid));
+                let mut sums = [0.0f64; 6];
+                for k in 0..taken.len() {
+                    if k > 0 {
+                        let steps = f64::from(taken[k] - taken[k - 1]) / stride_of(grid) as f64;
+                        let (tc, ts) = turn(steps);
+                        (c, s) = (c * tc - s * ts, c * ts + s * tc);
+                        position += steps;
+                    }
+                    let (a, b) = pair(k);
+                    let [ar, ai, br, bi] = [a.re, a.im, b.re, b.im].map(f64::from);
+                    let (gr, gi) = (ar * br + ai * bi, ar * bi - ai * br);
+                    let (zr, zi) = (gr * c - gi * s, gr * s + gi * c);
+                    let p: f64 = position - middle;
+                    let terms = [zr, zi, zi * p, -zr * p, zr * (-p * p), zi * (-p * p)];
+                    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+                }
+                let rho = products.rho(slope);
+                assert_eq!((rho.re.to_bits(), rho.im.to_bits()), (sums[0].to_bits(), sums[1].to_bits()));
+                let [rr, ri, fr, fi, sr, si] = sums;
+                let gradient = rr * fr + ri * fi;
+                let curvature = fr * fr + fi * fi + (rr * sr + ri * si);
+                let step = -gradient / curvature;
+                let bounded = max_f64(-MAX_NEWTON_STEP, min_f64(MAX_NEWTON_STEP, step));
+                let expected = if curvature < 0.0 { bounded } else { 0.0 };
+                assert_eq!(products.newton(slope).to_bits(), expected.to_bits(), "{grid:?} {kind} {slope}");
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! How numbers are computed: the determinism contract has one home.
 //!
-//! Domain: IEEE-754 binary32/64, round to nearest, no FMA contraction, subnormals kept. Within it `+ − × ÷ √`,
-//! `floor`, `round` and comparisons repeat everywhere; everything else goes through this crate:
+//! Domain: IEEE-754 binary32/64, round to nearest, no FMA contraction, subnormals kept; targets that are known to be
+//! outside do not compile. Within it `+ − × ÷ √`, `floor`, `round` and comparisons repeat everywhere; everything else
+//! goes through this crate:
 //!
 //! * [`math`]: transcendental functions over an exactly pinned `libm`, never over `std`;
 //! * [`sum`]: reductions with one written order, and Welford statistics;
@@ -12,6 +13,7 @@
 //! What this crate does not do: no SIMD intrinsics, no threads, no dynamic matrices, no random numbers.
 
 pub mod complex;
+mod domain;
 pub mod fft;
 pub mod math;
 pub mod matrix;
@@ -20,7 +22,7 @@ pub mod sum;
 pub use complex::{C32, C64};
 
 /// The numerics version: part of every genesis. Any change that alters output bits increments it.
-pub const NUMERICS_VERSION: u32 = 1;
+pub const NUMERICS_VERSION: u32 = 2;
 
 /// Canonical form of a digested `f32`: `−0.0` becomes `+0.0`.
 ///

@@ -24,8 +24,8 @@ unary! {
     log10, log10_f32: libm::log10, libm::log10f;
     /// Hyperbolic tangent.
     tanh, tanh_f32: libm::tanh, libm::tanhf;
-    /// Square root (IEEE exact).
-    sqrt, sqrt_f32: libm::sqrt, libm::sqrtf;
+    /// Square root: IEEE 754 asks for the exact rounding, so the processor's own repeats.
+    sqrt, sqrt_f32: f64::sqrt, f32::sqrt;
     /// Cube root.
     cbrt, cbrt_f32: libm::cbrt, libm::cbrtf;
     /// Error function.

@@ -154,3 +154,109 @@ fn for_each_phasor(indices: &[i16], phase: f64, slope: f64, mut visit: impl FnMu
         visit(k, e);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Guards the rotation from tone to tone: bit for bit its scalar twin in plain real numbers, on inputs that would show
+    //! another order, and close to what each tone gives on its own.
+    use super::*;
+
+    /// `cos, sin` of `−(phase + i slope)` for each tone index.
+    fn phasors(indices: &[i16], phase: f64, slope: f64) -> Vec<(f64, f64)> {
+        let (turn_re, turn_im) = (math::cos(-slope), math::sin(-slope));
+        let start = -(phase + f64::from(indices[0]) * slope);
+        let (mut re, mut im) = (math::cos(start), math::sin(start));
+        let mut out = Vec::new();
+        for (k, &index) in indices.iter().enumerate() {
+            let steps = if k == 0 { 0 } else { index - indices[k - 1] };
+            for _ in 0..steps {
+                (re, im) = (re * turn_re - im * turn_im, re * turn_im + im * turn_re);
+            }
+            out.push((re, im));
+        }
+        out
+    }
+
+    /// Subnormals, signed zeros, huge ratios, all tones alike, one tone odd.
+    fn adversarial(grid: ToneGrid) -> Vec<Samples> {
+        let tiny = f32::from_bits(1);
+        let kinds: [&dyn Fn(usize) -> f32; 6] = [
+            &|k| tiny * (k % 5) as f32,
+            &|k| [-0.0, 0.0][k % 2],
+            &|k| [1e-15, 1e15, -1.0, -0.0, 1e7][k % 5],
+            &|_| 0.1,
+            &|k| if k == 17 { -3e8 } else { 0.1 },
+            &|k| ((k * 37 + 11) % 101) as f32 * 0.02 - 1.0,
+        ];
+        let mut out = Vec::new();
+        for (re_of, im_of) in (0..36).map(|k| (kinds[k / 6], kinds[k % 6])) {
+            let mut samples = Samples::zero(grid);
+            let (re, im) = samples.parts_mut();
+            for k in 0..re.len() {
+                (re[k], im[k]) = (re_of(k), im_of(k + 3));
+            }
+            out.push(samples);
+        }
+        out
+    }
+
+    const SLOPES: [f64; 7] = [0.0, -0.0, 1e-300, 0.013, -0.4, 3.1, -core::f64::consts::PI];
+
+    #[test]
+    fn removing_an_alignment_is_its_scalar_twin() {
+        for grid in ToneGrid::ALL {
+            for before in adversarial(grid) {
+                for slope in SLOPES {
+                    let alignment = Alignment { phase: 0.7 - slope, slope, correlation: 1.0 };
+                    let mut after = before.clone();
+                    alignment.remove_from(&mut after);
+                    let turns = phasors(grid.indices(), alignment.phase, slope);
+                    for (k, (c, s)) in turns.into_iter().enumerate() {
+                        let (x, y) = (f64::from(before.re()[k]), f64::from(before.im()[k]));
+                        let (re, im) = ((x * c - y * s) as f32, (x * s + y * c) as f32);
+                        assert_eq!(after.re()[k].to_bits(), re.to_bits(), "{grid:?} {slope} {k}");
+                        assert_eq!(after.im()[k].to_bits(), im.to_bits(), "{grid:?} {slope} {k}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_moments_are_their_scalar_twin() {
+        for grid in ToneGrid::ALL {
+            let mut product = Product::new();
+            for (reference, frame) in adversarial(grid).iter().zip(adversarial(grid).iter().rev()) {
+                product.fill(reference, frame);
+                for slope in SLOPES {
+                    let found = product.moments(grid.indices(), slope);
+                    let mut sums = [0.0f64; 6];
+                    for (k, (c, s)) in phasors(grid.indices(), 0.0, slope).into_iter().enumerate() {
+                        let at = |x: &Samples| (f64::from(x.re()[k]), f64::from(x.im()[k]));
+                        let ((a, b), (x, y)) = (at(reference), at(frame));
+                        let (wr, wi) = (a * x + b * y, a * y - b * x);
+                        let (vr, vi) = (wr * c - wi * s, wr * s + wi * c);
+                        let i = f64::from(grid.indices()[k]);
+                        for (sum, value) in
+                            sums.iter_mut().zip([vr, vi, vr * i, vi * i, vr * (i * i), vi * (i * i)])
+                        {
+                            *sum += value;
+                        }
+                    }
+                    let Moments { zeroth, first, second } = found;
+                    let found = [zeroth.re, zeroth.im, first.re, first.im, second.re, second.im];
+                    assert_eq!(found.map(f64::to_bits), sums.map(f64::to_bits), "{grid:?} {slope}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_rotation_stays_close_to_each_tones_own_angle() {
+        let indices = ToneGrid::He40.indices();
+        for_each_phasor(indices, 0.3, -2.9, |k, e| {
+            let own = unit(-(0.3 + f64::from(indices[k]) * -2.9));
+            assert!(abs2(e - own) < 1e-24, "{k}");
+        });
+    }
+}

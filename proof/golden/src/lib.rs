@@ -6,10 +6,23 @@
 //! Only the engine and the simulator stand behind it, so that it builds wherever they do (aarch64, wasm32): the binary
 //! `golden-check` is what `.ci/cross` runs there.
 //!
-//! What this crate does not do: it reads no journal and writes no golden (`proof-runner bless` does); it does not say
-//! whether a chain is right, only whether it is the one that was minted.
+//! Beside a golden lie the digests of its every cycle and the values of some ([`companion`]); [`names`] tells which link,
+//! tone and quantity a value is, and [`difference`] says all that of a golden that fails.
+//!
+//! What this crate does not do: it reads no journal and decides on no new golden (`proof-runner bless` does); it does not
+//! say whether a chain is right, only whether it is the one that was minted.
+
+pub mod companion;
+mod explain;
+pub mod names;
+mod tap;
+
+pub use companion::Stored;
+pub use explain::{ValueDifference, compare_values, difference, first_difference};
+pub use tap::{CHANNELS, CycleValues, channel_name};
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::{Scene, Simulation, scenes};
@@ -69,6 +82,12 @@ pub struct Minted {
     pub chain: Vec<(u64, Digest)>,
     /// The last chain value.
     pub head: Digest,
+    /// False if only the first cycles were computed.
+    pub complete: bool,
+    /// The first digits of every cycle's digests.
+    pub cycle_digests: Vec<(u64, companion::Short)>,
+    /// The values of the cycles that [`companion::is_sampled`] names.
+    pub values: Vec<CycleValues>,
 }
 
 /// Short waiting times and an eager gate, so that a short scene gets past its calibration and, where a cabinet moves, to
@@ -177,18 +196,67 @@ pub fn mint_events(genesis: &Genesis, events: &[Event]) -> Minted {
         stages: [Digest::ZERO; Stage::COUNT],
         chain: Vec::new(),
         head: Digest::ZERO,
+        complete: matches!(events.last(), Some(Event::Stop { .. })),
+        cycle_digests: Vec::new(),
+        values: Vec::new(),
     };
-    for event in events {
-        match replayer.apply(event) {
-            Applied::Pending => {}
-            Applied::Cycle(report) => minted.take(&report.witness, &mut stages),
-            Applied::Entry(witness) => minted.head = witness.chain,
+    run(&mut replayer, events, companion::is_sampled, |entry| match entry {
+        Entry::Cycle(witness, values) => {
+            minted.take(witness, &mut stages);
+            minted.values.extend(values);
         }
-    }
+        Entry::Other(witness) => minted.head = witness.chain,
+    });
     for (digest, hasher) in minted.stages.iter_mut().zip(&mut stages) {
         *digest = hasher.finish();
     }
     minted
+}
+
+enum Entry<'a> {
+    Cycle(&'a Witness, Option<CycleValues>),
+    Other(&'a Witness),
+}
+
+/// Drives a replay; of the cycles that are `wanted`, the values go along.
+fn run(
+    replayer: &mut Replayer,
+    events: &[Event],
+    wanted: impl Fn(u64) -> bool,
+    mut take: impl FnMut(Entry<'_>),
+) {
+    for event in events {
+        let values = matches!(event, Event::Tick { cycle, .. } if wanted(cycle.0));
+        tap::keep(replayer, values);
+        match replayer.apply(event) {
+            Applied::Pending => {}
+            Applied::Cycle(report) => {
+                let (witness, report) = (report.witness, values.then(|| report.clone()));
+                take(Entry::Cycle(&witness, report.map(|report| tap::values(replayer, &report))));
+            }
+            Applied::Entry(witness) => take(Entry::Other(&witness)),
+        }
+    }
+}
+
+/// The values of every stage in a window of cycles.
+///
+/// # Panics
+/// If this build can't compute the genesis.
+pub fn trace(genesis: &Genesis, events: &[Event], window: &RangeInclusive<u64>) -> Vec<CycleValues> {
+    let mut replayer = Replayer::new(genesis).unwrap_or_else(|e| panic!("a golden's genesis: {e}"));
+    let mut out = Vec::new();
+    run(
+        &mut replayer,
+        events,
+        |cycle| window.contains(&cycle),
+        |entry| {
+            if let Entry::Cycle(_, values) = entry {
+                out.extend(values);
+            }
+        },
+    );
+    out
 }
 
 impl Minted {
@@ -197,6 +265,7 @@ impl Minted {
             hasher.put(&digest.0);
         }
         self.cycles += 1;
+        self.cycle_digests.push((witness.cycle.0, companion::short(witness)));
         self.head = witness.chain;
         if self.cycles.is_multiple_of(EVERY) {
             self.chain.push((witness.cycle.0, witness.chain));
@@ -222,71 +291,4 @@ impl Minted {
         line("head", &self.head);
         out
     }
-}
-
-/// What of a golden's text a run of fewer cycles must give too: the genesis, and the chain up to its last value.
-fn prefix(text: &str, minted: &Minted) -> String {
-    let last = minted.chain.last().map_or(0, |(cycle, _)| *cycle);
-    let keep = |line: &&str| {
-        let key = line.split(' ').next().unwrap_or("");
-        let chain = key.strip_prefix("chain.").and_then(|c| c.parse::<u64>().ok());
-        ["numerics", "genesis"].contains(&key) || chain.is_some_and(|cycle| cycle <= last)
-    };
-    text.lines().filter(keep).fold(String::new(), |out, line| out + line + "\n")
-}
-
-/// As [`difference`], for a run of only the first cycles: the simulator's datagrams and the stages have no digest of
-/// their own then, but the chain covers both.
-pub fn prefix_difference(name: &str, stored: &str, minted: &Minted) -> Option<String> {
-    if minted.chain.is_empty() {
-        return Some(format!("golden {name}: {EVERY} cycles at least have to be computed\n"));
-    }
-    explain(name, &prefix(stored, minted), &prefix(&minted.to_text(name), minted), minted)
-}
-
-/// Compares a golden's file with what was computed now: `None` if equal, else what parted first, what that means, and
-/// what to do next.
-pub fn difference(name: &str, stored: &str, minted: &Minted) -> Option<String> {
-    explain(name, stored, &minted.to_text(name), minted)
-}
-
-fn explain(name: &str, stored: &str, computed: &str, minted: &Minted) -> Option<String> {
-    if stored == computed {
-        return None;
-    }
-    let field = |text: &str, key: &str| {
-        text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned))
-    };
-    let parted = |key: &str| field(stored, key) != field(computed, key);
-    let mut out = format!("golden {name} differs:\n");
-    let mut say = |text: &str| {
-        let _ = writeln!(out, "  {text}");
-    };
-    let first = Stage::ALL.into_iter().find(|s| parted(&format!("stage.{}", s.name())));
-    let cycle = minted.chain.iter().find(|(cycle, _)| parted(&format!("chain.{cycle}")));
-    if parted("numerics") {
-        say("it is of another numerics version");
-    }
-    if parted("capture") {
-        say("the scene's datagrams differ: the simulator changed, or its numbers are not repeatable here");
-    }
-    if parted("genesis") {
-        say("the genesis differs: a default of the configuration changed");
-    }
-    if let Some(stage) = first {
-        say(&format!("the first stage that differs is {}", stage.name()));
-    }
-    if let Some((cycle, _)) = cycle {
-        say(&format!("the chain parts within the {EVERY} cycles before cycle {cycle}"));
-    }
-    say(
-        "possible causes: an intended change of numbers (then: a new numerics version, `proof-runner bless`, a commit",
-    );
-    say(
-        "of its own that says why); a platform-dependent operation (see docs/determinism.md and .clippy.toml); a changed",
-    );
-    say(
-        "default; an uninitialised or order-dependent value. Next: `proof-runner check --verbose`, and compare builds.",
-    );
-    Some(out)
 }

@@ -1,6 +1,8 @@
 //! Seeded channels for the tests of this crate.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod scene;
+
 use wavewitness_num::{C64, complex, math};
 use wavewitness_types::{LinkId, LinkObservation, Samples, Timestamp, ToneGrid};
 

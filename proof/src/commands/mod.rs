@@ -1,0 +1,3 @@
+//! Commands of `proof-runner` by subject.
+
+pub mod log;
