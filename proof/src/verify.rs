@@ -75,7 +75,25 @@ pub fn walk(path: &Path, visitor: &mut dyn Visitor, progress: Progress<'_>) -> R
         report.chains.push(walker.finish(part.segments().len() as u64));
     }
     progress(total, total);
+    find_forks(&mut report);
     Ok(report)
+}
+
+/// Two chains that go on from the same chain: a hub never begins two.
+fn find_forks(report: &mut Report) {
+    for k in 1..report.chains.len() {
+        let (before, chain) = report.chains.split_at_mut(k);
+        let chain = &mut chain[0];
+        let twin = before.iter().find(|b| b.predecessor.is_some() && b.predecessor == chain.predecessor);
+        if let Some(twin) = twin {
+            chain.findings.push(Finding {
+                cycle: None,
+                segment: format!("{}-00000000", chain.chain),
+                kind: Kind::Continuity,
+                detail: format!("its genesis names the same chain before it as chain {} does", twin.chain),
+            });
+        }
+    }
 }
 
 struct Walker {

@@ -46,3 +46,26 @@ fn what_the_pipeline_writes_computes_again_over_restarts_and_changes() {
     let boots = site.events().into_iter().filter(|e| matches!(e, Event::Boot { .. })).count();
     assert_eq!(boots, 3);
 }
+
+#[test]
+fn a_clock_that_goes_back_forks_no_chain() {
+    let site = Site::new("");
+    let data_dir = site.dir.path().join("data");
+    let mut scene = scene(4);
+    let mut config = config(&scene);
+    let start = scene.start;
+    // Another configuration at each start, and the clock stands, goes back, goes on.
+    for (boot, (hours, observations)) in
+        [(0, 40), (0, 50), (0, 40), (-2, 50), (1, 40), (-1, 40)].iter().enumerate()
+    {
+        scene.start = Timestamp((start.0 as i64 + hours * 3_600_000_000_000) as u64);
+        config.engine.calibration.observations = *observations;
+        run(&config, &data_dir, &scene, boot as u64);
+    }
+    let report = site.sound();
+    assert_eq!(report.chains.len(), 5, "the last start goes on with the chain before it");
+    for pair in report.chains.windows(2) {
+        assert_eq!(pair[1].predecessor.as_ref().map(|p| &p[..16]), Some(&pair[0].chain[..]));
+    }
+    assert_eq!(report.chains[4].boots, 2);
+}

@@ -91,6 +91,8 @@ impl Chunk {
 pub(crate) struct Identity {
     pub(crate) segment: SegmentName,
     pub(crate) source: Source,
+    /// Which chain of the directory this was when it began, from 1; 0 in journals that did not say so.
+    pub(crate) order: u64,
 }
 
 /// Opens groups, with one decompressor for all.
@@ -214,13 +216,14 @@ pub(crate) fn identity(group: &[u8]) -> Option<Identity> {
         return None;
     }
     let map_bytes = r.bytes(4096)?;
-    let (mut chain, mut number, mut source) = (None, None, None);
+    let (mut chain, mut number, mut source, mut order) = (None, None, None, 0);
     let mut map = Reader::new(map_bytes);
     while map.finished().is_none() {
         let (key, value) = (map.bytes(64)?, std::str::from_utf8(map.bytes(4096)?).ok()?);
         match key {
             b"chain" => chain = ChainId::parse(value),
             b"segment" => number = value.parse().ok(),
+            b"order" => order = value.parse().ok()?,
             b"source" => {
                 source =
                     [Source::Live, Source::Replay, Source::Simulated].into_iter().find(|s| s.name() == value);
@@ -228,7 +231,7 @@ pub(crate) fn identity(group: &[u8]) -> Option<Identity> {
             _ => {}
         }
     }
-    Some(Identity { segment: SegmentName { chain: chain?, number: number? }, source: source? })
+    Some(Identity { segment: SegmentName { chain: chain?, number: number? }, source: source?, order })
 }
 
 /// A reader that has gone on by `n` bytes.

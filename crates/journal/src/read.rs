@@ -47,7 +47,7 @@ impl Journal {
         &self.segments
     }
 
-    /// Its chains, in the order in which they began.
+    /// Its chains, in the order in which they were begun in this directory.
     pub fn chains(&self) -> Vec<ChainId> {
         let mut out: Vec<ChainId> = self.segments.iter().map(|s| s.name.chain).collect();
         out.dedup();
@@ -100,24 +100,42 @@ fn list(path: &Path) -> Result<Vec<SegmentInfo>, JournalError> {
             Err(e) => return Err(JournalError::io("open", &path, e)),
         }
     }
-    let mut chains: Vec<(Timestamp, ChainId)> = Vec::new();
-    for segment in &segments {
-        if chains.last().is_none_or(|(_, chain)| *chain != segment.name.chain) {
-            chains.push((start_of(segment), segment.name.chain));
-        }
+    let mut chains: Vec<((u64, Timestamp), ChainId)> = Vec::new();
+    for of_chain in segments.chunk_by(|a, b| a.name.chain == b.name.chain) {
+        // The end of time if nothing of it can be read: then it does not hide what can.
+        let begun = of_chain.iter().find_map(begun).unwrap_or((u64::MAX, Timestamp(u64::MAX)));
+        chains.push((begun, of_chain[0].name.chain));
     }
     chains.sort();
     segments.sort_by_key(|s| (chains.iter().position(|(_, chain)| *chain == s.name.chain), s.name));
     Ok(segments)
 }
 
-/// When a segment begins; the end of time if that can't be read, so that it does not hide what can.
-fn start_of(segment: &SegmentInfo) -> Timestamp {
+/// Which chain of its directory a segment's is, and when the segment begins; `None` if that can't be read. The number
+/// decides: clocks are set back, and what is imported has times of its own.
+fn begun(segment: &SegmentInfo) -> Option<(u64, Timestamp)> {
+    let mut scanner = Scanner::open(&segment.path).ok()?;
+    let order = match scanner.next() {
+        Ok(Some(Found::Group { .. })) => identity(scanner.group())?.order,
+        _ => return None,
+    };
     let mut records = Journal { segments: vec![segment.clone()] }.records();
-    match records.next() {
-        Some(Ok(chunk)) => chunk.at,
-        Some(Err(_)) | None => Timestamp(u64::MAX),
+    Some((order, records.next()?.ok()?.at))
+}
+
+/// The greatest number of a chain in a directory, and that of `chain` if it is there.
+pub(crate) fn orders(path: &Path, chain: ChainId) -> Result<(u64, Option<u64>), JournalError> {
+    let segments = list(path)?;
+    let mut greatest = 0;
+    let mut own = None;
+    for of_chain in segments.chunk_by(|a, b| a.name.chain == b.name.chain) {
+        let order = of_chain.iter().find_map(begun).map_or(0, |(order, _)| order);
+        greatest = greatest.max(order);
+        if of_chain[0].name.chain == chain {
+            own = Some(order);
+        }
     }
+    Ok((greatest, own))
 }
 
 /// One segment under any name: by its metadata, or else by its file name.

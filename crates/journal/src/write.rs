@@ -4,6 +4,7 @@ use crate::dir::{self, JournalDir, sync_dir};
 use crate::error::JournalError;
 use crate::format::{Channel, FORMAT_VERSION, GroupKind, MAX_CHUNK_BYTES, METADATA_NAME, PROFILE, Seal};
 use crate::name::{ChainId, SegmentName};
+use crate::read;
 use crate::sync::SyncHandle;
 use mcap::records::{MessageHeader, Metadata};
 use mcap::write::NoSeek;
@@ -71,6 +72,8 @@ pub struct Writer {
     dir: JournalDir,
     chain: ChainId,
     source: Source,
+    /// Which chain of the directory it is, from 1: in a directory whose clock was set back, times don't say.
+    order: u64,
     genesis: Vec<u8>,
     options: Options,
     sync: SyncHandle,
@@ -138,12 +141,24 @@ impl Writer {
         let last = taken.iter().filter(|(name, _)| name.chain == chain).map(|(name, _)| name.number).max();
         let name = SegmentName { chain, number: last.map_or(0, |n| n + 1) };
         let sync = SyncHandle::new(dir.path().to_owned());
-        let segment = Segment::create(&dir, name, source, options)?;
+        let (greatest, own) = read::orders(dir.path(), chain)?;
+        let order = own.unwrap_or(greatest + 1);
+        let segment = Segment::create(&dir, name, source, order, options)?;
         sync.begin(segment.file.clone(), segment.path.clone());
         sync_dir(dir.path())?;
         let genesis = genesis.to_vec();
-        let mut writer =
-            Writer { dir, chain, source, genesis, options, sync, segment, last_cycle: None, failed: false };
+        let mut writer = Writer {
+            dir,
+            chain,
+            source,
+            order,
+            genesis,
+            options,
+            sync,
+            segment,
+            last_cycle: None,
+            failed: false,
+        };
         writer.begin(head, at)?;
         Ok(writer)
     }
@@ -234,7 +249,7 @@ impl Writer {
         self.check()?;
         self.finish_segment()?;
         let name = SegmentName { chain: self.chain, number: self.segment.number + 1 };
-        let segment = Segment::create(&self.dir, name, self.source, self.options);
+        let segment = Segment::create(&self.dir, name, self.source, self.order, self.options);
         self.segment = segment.inspect_err(|_| self.failed = true)?;
         self.sync.begin(self.segment.file.clone(), self.segment.path.clone());
         self.begin(head, at)
@@ -276,13 +291,14 @@ impl Segment {
         dir: &JournalDir,
         name: SegmentName,
         source: Source,
+        order: u64,
         options: Options,
     ) -> Result<Segment, JournalError> {
         let path = dir.path().join(name.part_file());
         let file = OpenOptions::new().write(true).create_new(true).open(&path);
         let file = file.map_err(|e| JournalError::io("create", &path, e))?;
         let sink = Sink::default();
-        let mcap = preamble(name, source, options, sink.clone()).map_err(JournalError::Encode)?;
+        let mcap = preamble(name, source, order, options, sink.clone()).map_err(JournalError::Encode)?;
         Ok(Segment { number: name.number, path, file: Arc::new(file), mcap, sink, ordinal: 0, cycles: 0 })
     }
 
@@ -324,6 +340,7 @@ impl Segment {
 fn preamble(
     name: SegmentName,
     source: Source,
+    order: u64,
     options: Options,
     sink: Sink,
 ) -> mcap::McapResult<mcap::Writer<NoSeek<Sink>>> {
@@ -339,6 +356,7 @@ fn preamble(
         .create(NoSeek::new(sink))?;
     let entries = [
         ("chain", name.chain.to_string()),
+        ("order", order.to_string()),
         ("segment", name.number.to_string()),
         ("source", source.name().to_owned()),
         ("version", FORMAT_VERSION.to_owned()),

@@ -164,6 +164,8 @@ pub enum ChainFault {
     CycleNotLater,
     /// A cycle stands where only a boot may: at the beginning or after a stop.
     NotBooted,
+    /// A stop names another cycle than the last that was in use.
+    NotTheLast,
 }
 
 impl fmt::Display for ChainFault {
@@ -172,6 +174,7 @@ impl fmt::Display for ChainFault {
             ChainFault::Broken => "the chain value does not follow from the entry and its predecessor",
             ChainFault::CycleNotLater => "the cycle number is not later than the one before",
             ChainFault::NotBooted => "a cycle stands where only a boot may",
+            ChainFault::NotTheLast => "the stop names another cycle than the last in use",
         })
     }
 }
@@ -265,6 +268,9 @@ impl Chain {
             EntryKind::Boot if !later => return Err(ChainFault::CycleNotLater),
             EntryKind::Cycle | EntryKind::Stop if !self.running => return Err(ChainFault::NotBooted),
             EntryKind::Cycle if !later => return Err(ChainFault::CycleNotLater),
+            EntryKind::Stop if witness.cycle != self.last.unwrap_or_default() => {
+                return Err(ChainFault::NotTheLast);
+            }
             EntryKind::Boot | EntryKind::Cycle | EntryKind::Stop => {}
         }
         self.note(witness);
@@ -371,5 +377,12 @@ mod tests {
         let mut unbooted = Chain::new(&genesis());
         let cycle = unbooted.extend(entry(EntryKind::Cycle, 0));
         assert_eq!(first_fault(&[cycle]), Some((0, ChainFault::NotBooted)));
+        for named in [9, 11, 0] {
+            let mut chain = Chain::new(&genesis());
+            let boot = chain.extend(entry(EntryKind::Boot, 10));
+            let cycle = chain.extend(entry(EntryKind::Cycle, 10));
+            let stop = chain.extend(entry(EntryKind::Stop, named));
+            assert_eq!(first_fault(&[boot, cycle, stop]), Some((2, ChainFault::NotTheLast)));
+        }
     }
 }
