@@ -18,6 +18,8 @@ mod plan;
 pub mod reference;
 mod solver;
 mod taps;
+#[cfg(test)]
+mod twins;
 
 pub use config::Config;
 pub use plan::{Plan, Scratch, Solution};

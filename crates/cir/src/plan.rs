@@ -283,6 +283,29 @@ impl Plan {
         Some(energy)
     }
 
+    /// [`Plan::correlate`] with one sum a delay, for the test that holds it to this.
+    #[cfg(test)]
+    pub(crate) fn one_by_one(&self, samples: &Samples, scale: f64) -> (Vec<f64>, Vec<f64>) {
+        let (re, im) = (samples.re(), samples.im());
+        let half = re.len() / 2;
+        let one = |g: usize| {
+            let u = g.abs_diff(self.origin);
+            let (mut e_re, mut e_im, mut o_re, mut o_im) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
+            for p in 0..half {
+                let (hi, lo) = (half + p, half - 1 - p);
+                let (a_re, a_im) = (f64::from(re[hi]) * scale, f64::from(im[hi]) * scale);
+                let (c_re, c_im) = (f64::from(re[lo]) * scale, f64::from(im[lo]) * scale);
+                let (c, s) = (self.cosines[p * self.reach + u], self.sines[p * self.reach + u]);
+                e_re += (a_re + c_re) * c;
+                e_im += (a_im + c_im) * c;
+                o_re -= (a_im - c_im) * s;
+                o_im += (a_re - c_re) * s;
+            }
+            if g < self.origin { (e_re + -o_re, e_im + -o_im) } else { (e_re + o_re, e_im + o_im) }
+        };
+        (0..self.gram.size()).map(one).unzip()
+    }
+
     fn nothing(&self, link: LinkId) -> CirEstimate {
         CirEstimate {
             link,
