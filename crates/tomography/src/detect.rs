@@ -327,3 +327,57 @@ impl Scene<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Guards the maps: layer by layer and with tabled weights, they are what each cell gives on its own.
+    use super::*;
+
+    #[test]
+    fn the_plan_map_is_its_scalar_twin() {
+        let config = Config::default();
+        let grid = VoxelGrid { origin_m: [0.0; 3], pitch_m: [0.5, 0.25, 1.0], counts: [9, 7, 3] };
+        let scene = Scene { config: &config, grid: &grid, height_observed: false, paths: 6 };
+        let (nx, ny) = scene.sides();
+        let voxels = grid.voxel_count();
+        let tiny = f64::from_bits(1);
+        // Subnormals, signed zeros, huge ratios, all alike, one odd.
+        let kinds: [&dyn Fn(usize) -> f64; 5] = [
+            &|v| tiny * (v % 7) as f64,
+            &|v| [-0.0, 0.0, 0.0][v % 3],
+            &|v| [1e-200, 1e200, 1.0, -0.0, 1e16][v % 5],
+            &|_| 0.1,
+            &|v| if v == 77 { 1e16 } else { 0.1 },
+        ];
+        for (kind, value) in kinds.iter().enumerate() {
+            let u: Vec<f64> = (0..voxels).map(value).collect();
+            let mut maps = Maps::new(&grid);
+            scene.project(&u, &mut maps);
+            let plan = |x: usize, y: usize| {
+                let mut total = 0.0;
+                for z in 0..3 {
+                    total += u[grid.index(x, y, z)];
+                }
+                total
+            };
+            let weight = |steps: usize, axis: usize| {
+                let z = steps as f64 * grid.pitch_m[axis] / config.smoothing_m;
+                math::exp(-0.5 * z * z)
+            };
+            let half = |x: usize, y: usize| {
+                let mut total = 0.0;
+                for k in 0..nx {
+                    total += weight(k.abs_diff(x), 0) * plan(k, y);
+                }
+                total
+            };
+            for (x, y) in (0..nx * ny).map(|cell| (cell % nx, cell / nx)) {
+                let mut smooth = 0.0;
+                for k in 0..ny {
+                    smooth += weight(k.abs_diff(y), 1) * half(x, k);
+                }
+                assert_eq!(maps.smooth[y * nx + x].to_bits(), smooth.to_bits(), "kind {kind}, cell {x}, {y}");
+            }
+        }
+    }
+}

@@ -9,14 +9,20 @@
 //! baseline), which is reported beside it. Each is weighted by the sigma of its own evidence. Detections come from
 //! motion alone because a baseline that drifts by hours looks like a shadow, and must not become a ghost.
 //!
-//! What this crate does *not* do: it tracks nothing (`pose`), keeps no memory from cycle to cycle (the output is a
-//! function of geometry and this cycle's evidence), decides on no quiet level (`calibration`, `fusion`), and sees
-//! nobody who keeps still. Without a room, or with too few links, it abstains.
+//! For signal strength there is a second way, which places people better and needs no image: [`strength`] keeps baselines
+//! and says how far each path departs from its own, [`locate`] turns that into who is where by the likelihood of every
+//! place on a fine plan grid, with a memory. It sees people who stand still, as long as they are not background.
+//!
+//! What this crate does *not* do: it tracks nothing (`pose`), identifies nobody, and the imaging way keeps no memory from
+//! cycle to cycle, decides on no quiet level (`calibration`, `fusion`), and sees nobody who keeps still. Without a room, or
+//! with too few links, it abstains.
 
 mod config;
 mod detect;
 mod geometry;
+pub mod locate;
 mod solver;
+pub mod strength;
 
 pub use config::Config;
 

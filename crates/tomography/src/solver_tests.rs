@@ -139,3 +139,122 @@ fn lanes_add_up_to_the_sum() {
         assert_eq!(dot(&a, &b), f64::from(n * (n - 1)));
     }
 }
+
+/// Arrays that lanes could treat differently: subnormals, signed zeros, huge ratios, all lanes alike, one lane odd.
+fn adversarial(length: usize, kind: usize, state: &mut u64) -> Vec<f64> {
+    let tiny = f64::from_bits(1);
+    (0..length)
+        .map(|k| {
+            let x = uniform(state) - 0.5;
+            match kind {
+                0 => tiny * (1e6 * x).round(),
+                1 => [0.0, -0.0][usize::from(x < 0.0)],
+                2 => x * [1e-150, 1e150, 1.0, 1e-12, 1e15][k % 5],
+                3 => 0.1,
+                4 => [0.1, -1e16][usize::from(k % 8 == 5)],
+                5 => [x, -0.0, tiny, 1e-160, f64::MIN_POSITIVE][k % 5],
+                _ => x,
+            }
+        })
+        .collect()
+}
+
+/// Every pair of kinds of input, with lengths around whole blocks.
+fn each_adversarial_pair(mut check: impl FnMut(&[f64], &[f64])) {
+    let mut state = 2;
+    for (p, q) in (0..49).map(|k| (k / 7, k % 7)) {
+        for length in [0, 1, 7, 8, 9, 15, 16, 17, 64, 75, 257] {
+            check(&adversarial(length, p, &mut state), &adversarial(length, q, &mut state));
+        }
+    }
+}
+
+#[test]
+fn the_lanes_of_dot_are_their_scalar_twin() {
+    // The remainder first, then lane after lane, each on its own.
+    let twin = |a: &[f64], b: &[f64]| {
+        let whole = a.len() / 8 * 8;
+        let mut total = 0.0;
+        for k in whole..a.len() {
+            total += a[k] * b[k];
+        }
+        for lane in 0..8 {
+            let (mut sum, mut k) = (0.0, lane);
+            while k < whole {
+                sum += a[k] * b[k];
+                k += 8;
+            }
+            total += sum;
+        }
+        total
+    };
+    let (mut other_order, mut count) = (0, 0);
+    each_adversarial_pair(|a, b| {
+        assert_eq!(dot(a, b).to_bits(), twin(a, b).to_bits(), "{a:?} {b:?}");
+        let sequential = a.iter().zip(b).fold(0.0, |sum: f64, (x, y)| sum + x * y);
+        other_order += usize::from(sequential.to_bits() != dot(a, b).to_bits());
+        count += 1;
+    });
+    assert!(other_order > count / 10, "inputs on which the order matters: {other_order} of {count}");
+}
+
+#[test]
+fn correlating_row_by_row_is_voxel_by_voxel() {
+    each_adversarial_pair(|a, r| {
+        let voxels = if a.len() >= 8 { 8 } else { 1 };
+        let rows = a.len() / voxels;
+        let mut out = vec![f64::NAN; voxels];
+        correlate(&a[..rows * voxels], &r[..rows], &mut out);
+        for v in 0..voxels {
+            let mut total = 0.0;
+            for row in 0..rows {
+                total += a[row * voxels + v] * r[row];
+            }
+            assert_eq!(out[v].to_bits(), total.to_bits());
+        }
+    });
+}
+
+#[test]
+fn the_operator_made_row_by_row_is_made_voxel_by_voxel() {
+    let mut state = 3;
+    for kind in 0..7 {
+        let (voxels, links) = (37, 11);
+        let mut solver = Solver::new(voxels);
+        // Weights are not negative, and a link's greatest is 1; their squares may underflow.
+        let raw: Vec<Vec<f64>> = (0..links)
+            .map(|_| {
+                adversarial(voxels, kind, &mut state).iter().map(|x| math::min_f64(1.0, x.abs())).collect()
+            })
+            .collect();
+        let mut whitening = [0.0; MAX_LINKS];
+        for link in 0..links {
+            solver.raw_row_mut(link, 1.0).copy_from_slice(&raw[link]);
+            whitening[link] = [1.0, 0.0, 1e-3, 20.0][link % 4];
+        }
+        solver.load(&whitening, &[0.0; MAX_LINKS], &SETTINGS);
+        let norm = |v: usize| {
+            let mut total = 0.0;
+            for link in (0..links).filter(|l| whitening[*l] > 0.0) {
+                let a = raw[link][v] * whitening[link];
+                total += a * a;
+            }
+            math::sqrt(total)
+        };
+        let mut full = 0.0;
+        for link in 0..links {
+            full += whitening[link] * whitening[link];
+        }
+        let longest = (0..voxels).map(norm).fold(0.0, math::max_f64);
+        let reach = longest >= MIN_COVERAGE * math::sqrt(full);
+        for v in 0..voxels {
+            let observed = reach && norm(v) >= MIN_COVERAGE * longest;
+            let expected = if observed { norm(v) } else { 0.0 };
+            assert_eq!(solver.norm[v].to_bits(), expected.to_bits(), "kind {kind}, voxel {v}");
+            for (row, link) in (0..links).filter(|l| whitening[*l] > 0.0).enumerate() {
+                let entry = if expected > 0.0 { raw[link][v] * whitening[link] / expected } else { 0.0 };
+                assert_eq!(solver.entry(row, v).to_bits(), entry.to_bits());
+            }
+        }
+    }
+}
