@@ -18,8 +18,9 @@ use wavewitness_types::{
 use wavewitness_world::{Graph, Input, LinkInput, Verdict};
 use {
     wavewitness_calibration as calibration, wavewitness_cir as cir, wavewitness_fusion as fusion,
-    wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_phase_align as phase_align,
-    wavewitness_pose as pose, wavewitness_tomography as tomography, wavewitness_world as world,
+    wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_motion as motion,
+    wavewitness_phase_align as phase_align, wavewitness_pose as pose, wavewitness_tomography as tomography,
+    wavewitness_world as world,
 };
 
 /// The engine counts a cycle as imaged for this long after an image.
@@ -34,6 +35,8 @@ pub struct Plans {
     pub links: links::Plan,
     /// Gain and baselines.
     pub calibration: calibration::Plan,
+    /// Motion of each link.
+    pub motion: motion::Plan,
     /// Common phase and slope.
     pub phase_align: phase_align::Plan,
     /// All links on one grid.
@@ -59,6 +62,8 @@ pub struct States {
     pub links: links::State,
     /// See [`Plans`].
     pub calibration: calibration::State,
+    /// See [`Plans`].
+    pub motion: motion::State,
     /// See [`Plans`].
     pub phase_align: phase_align::State,
     /// See [`Plans`].
@@ -145,6 +150,8 @@ pub struct Trace {
     pub conditions: Vec<CalibrationState>,
     /// The fused frame.
     pub fused: FusedFrame,
+    /// What each link's motion detector says.
+    pub motions: Vec<motion::LinkMotion>,
     /// Of each observation.
     pub cirs: Vec<CirEstimate>,
     /// By link id, of every link found and of every link heard.
@@ -250,6 +257,7 @@ impl Traced {
             if recording.calibrate && k == CALIBRATE_AT {
                 let Runner { plans, states, .. } = &mut runner;
                 plans.calibration.command(Command::StartCalibration, cycle.at, &mut states.calibration);
+                plans.motion.learn(&mut states.motion);
             }
             let mut datagrams: Vec<_> = cycle.datagrams.iter().collect();
             datagrams.sort_by(|a, b| (a.at, a.from, &a.bytes).cmp(&(b.at, b.from, &b.bytes)));
@@ -315,6 +323,8 @@ impl Runner {
         let baselines = states.calibration.baselines();
         let mut fused = FusedFrame::empty();
         plans.fusion.run(&observations, &self.links, baselines, at, &mut states.fusion, &mut fused);
+        let mut motions = Vec::new();
+        plans.motion.end_cycle(at, self.links.len(), &mut states.motion, &mut motions);
         let (cirs, gates, gate_evidence) = self.estimate_and_gate(&observations);
         let (evidence, imaging, detections) = self.image(at, &observations, &gates);
         let room_gate = room_gate(&gates);
@@ -325,7 +335,7 @@ impl Runner {
         states.ingest.health(&mut nodes);
         self.counts.tomography_active =
             self.imaged.is_some_and(|then| at.nanos_since(then) <= IMAGES_HOLD_NS);
-        let link_inputs = self.link_inputs(&observations, &fused, &gates);
+        let link_inputs = self.link_inputs(&observations, &fused, &motions, &gates);
         let mut trace = Trace {
             at,
             index,
@@ -336,6 +346,7 @@ impl Runner {
             observations,
             conditions,
             fused,
+            motions,
             cirs,
             gates,
             gate_evidence,
@@ -387,6 +398,7 @@ impl Runner {
         }
         let Some(normalised) = plans.calibration.normalise(frame.clone(), id) else { return };
         calibrated.push(normalised.clone());
+        plans.motion.frame(&normalised, &mut states.motion);
         let baseline = states.calibration.baselines()[id.index()].as_ref();
         aligned.push(plans.phase_align.align(normalised, baseline, &mut states.phase_align));
     }
@@ -444,6 +456,7 @@ impl Runner {
         &self,
         observations: &[LinkObservation],
         fused: &FusedFrame,
+        motions: &[motion::LinkMotion],
         gates: &[Option<GateDecision>],
     ) -> Vec<LinkInput> {
         let mut out = Vec::new();
@@ -460,7 +473,10 @@ impl Runner {
                 ends: *ends,
                 heard: observation.is_some(),
                 attention: fused.attention[id],
-                change_z: both.and_then(|(o, b)| Some(b.quiet_change.z(f64::from(o.change?)) as f32)),
+                change_z: match motions[id].condition {
+                    motion::Condition::Ready => motions[id].z,
+                    _ => both.and_then(|(o, b)| Some(b.quiet_change.z(f64::from(o.change?)) as f32)),
+                },
                 drift_z: both.map(|(o, b)| b.quiet_incoherence.z(b.mean.incoherence(&o.mean)) as f32),
                 gate: gates[id].map_or(Gate::PredictOnly, |g| g.gate),
                 calibration: self.states.calibration.condition(link),
@@ -525,6 +541,7 @@ impl Plans {
             ingest: ingest::Plan::new(&config.ingest)?,
             links: links::Plan::new(&config.links, &config.geometry, &config.cycle)?,
             calibration: calibration::Plan::new(&config.calibration)?,
+            motion: motion::Plan::new(&config.motion)?,
             phase_align: phase_align::Plan::new(&config.phase_align)?,
             fusion: fusion::Plan::new(&config.fusion)?,
             cir: grids.map(|grid| cir::Plan::new(&config.cir, grid)).collect::<Result<_, _>>()?,
@@ -543,6 +560,7 @@ impl States {
             ingest: ingest::State::new(&plans.ingest),
             links: links::State::new(&plans.links),
             calibration: calibration::State::new(&plans.calibration),
+            motion: motion::State::new(&plans.motion),
             phase_align: phase_align::State::new(&plans.phase_align),
             fusion: fusion::State::new(&plans.fusion),
             cir: plans.cir.iter().map(cir::Scratch::new).collect(),

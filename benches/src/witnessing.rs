@@ -45,6 +45,7 @@ impl StageHasher {
         trace.aligned.iter().for_each(|f| f.canonical(self.of(Stage::PhaseAlign)));
         trace.observations.as_slice().canonical(self.of(Stage::PhaseAlign));
         trace.fused.canonical(self.of(Stage::Fusion));
+        trace.motions.as_slice().canonical(self.of(Stage::Fusion));
         trace.cirs.iter().for_each(|e| e.canonical(self.of(Stage::Cir)));
         trace.gate_evidence.iter().for_each(|e| e.canonical(self.of(Stage::Gate)));
         let found = trace.conditions.len();

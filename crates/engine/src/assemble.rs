@@ -3,6 +3,7 @@
 
 use crate::cycle::{CycleReport, Work, observation_of};
 use crate::stages::{Plans, States};
+use wavewitness_motion::Condition;
 use wavewitness_num::math;
 use wavewitness_tomography::LinkEvidence;
 use wavewitness_types::limits::MAX_PEOPLE;
@@ -133,12 +134,17 @@ fn link_inputs(states: &States, work: &mut Work) {
         let link = LinkId(id as u16);
         let observation = observation_of(observations, link);
         let baseline = states.calibration.baselines()[id].as_ref();
-        let (change_z, drift_z) = match (observation, baseline) {
+        let (coarse_z, drift_z) = match (observation, baseline) {
             (Some(o), Some(b)) => (
                 o.change.map(|c| b.quiet_change.z(f64::from(c)) as f32),
                 Some(b.quiet_incoherence.z(b.mean.incoherence(&o.mean)) as f32),
             ),
             _ => (None, None),
+        };
+        // The detector of its own frames knows the link's quiet better than the baseline's change, once it knows it.
+        let change_z = match work.motions.get(id).map(|m| (m.condition, m.z)) {
+            Some((Condition::Ready, z)) => z,
+            _ => coarse_z,
         };
         work.link_inputs.push(LinkInput {
             link,

@@ -88,6 +88,8 @@ engine_config! {
     links: wavewitness_links::Config;
     /// Baselines.
     calibration: wavewitness_calibration::Config;
+    /// Motion of each link.
+    motion: wavewitness_motion::Config;
     /// Common phase and slope.
     phase_align: wavewitness_phase_align::Config;
     /// Attention.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use wavewitness_cir::gate::{Judgement, Response};
 use wavewitness_ingest::{Outcome, Reject};
 use wavewitness_links::Resolution;
+use wavewitness_motion::LinkMotion;
 use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
@@ -51,6 +52,8 @@ pub(crate) struct Work {
     pub evidence: Vec<LinkEvidence>,
     pub detections: Vec<Detection>,
     pub link_inputs: Vec<LinkInput>,
+    /// What each link's motion detector says, by link.
+    pub motions: Vec<LinkMotion>,
     pub frames: u32,
     pub rejected: u32,
     pub unassigned: u32,
@@ -75,6 +78,7 @@ impl Work {
             evidence: Vec::with_capacity(MAX_LINKS),
             detections: Vec::with_capacity(64),
             link_inputs: Vec::with_capacity(MAX_LINKS),
+            motions: Vec::with_capacity(MAX_LINKS),
             frames: 0,
             rejected: 0,
             unassigned: 0,
@@ -90,6 +94,7 @@ impl Work {
         self.evidence.clear();
         self.detections.clear();
         self.link_inputs.clear();
+        self.motions.clear();
         (self.frames, self.rejected, self.unassigned) = (0, 0, 0);
     }
 
@@ -254,6 +259,9 @@ impl Engine {
     fn take_commands(&mut self, at: Timestamp) {
         for (_, command) in &self.work.commands {
             self.plans.calibration.command(*command, at, &mut self.states.calibration);
+            if *command == Command::StartCalibration {
+                self.plans.motion.learn(&mut self.states.motion);
+            }
         }
     }
 
@@ -304,6 +312,7 @@ impl Engine {
         }
         let Some(calibrated) = self.plans.calibration.normalise(frame, id) else { return };
         self.hashers.add(Stage::Calibration, &calibrated);
+        self.plans.motion.frame(&calibrated, &mut self.states.motion);
         let baseline = self.states.calibration.baselines()[id.index()].as_ref();
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
@@ -346,6 +355,9 @@ impl Engine {
             &mut self.work.fused,
         );
         self.hashers.add(Stage::Fusion, &self.work.fused);
+        let Work { links, motions, .. } = &mut self.work;
+        self.plans.motion.end_cycle(at, links.len(), &mut self.states.motion, motions);
+        self.hashers.add(Stage::Fusion, self.work.motions.as_slice());
     }
 
     fn estimate_and_gate(&mut self) {

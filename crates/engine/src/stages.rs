@@ -7,8 +7,9 @@ use wavewitness_types::{Canonical, ConfigError, CycleIndex, ToneGrid};
 use wavewitness_witness::{Digest, Digester, Stage, context};
 use {
     wavewitness_calibration as calibration, wavewitness_cir as cir, wavewitness_fusion as fusion,
-    wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_phase_align as phase_align,
-    wavewitness_pose as pose, wavewitness_tomography as tomography, wavewitness_world as world,
+    wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_motion as motion,
+    wavewitness_phase_align as phase_align, wavewitness_pose as pose, wavewitness_tomography as tomography,
+    wavewitness_world as world,
 };
 
 /// Made once from the configuration.
@@ -16,6 +17,7 @@ pub(crate) struct Plans {
     pub ingest: ingest::Plan,
     pub links: links::Plan,
     pub calibration: calibration::Plan,
+    pub motion: motion::Plan,
     pub phase_align: phase_align::Plan,
     pub fusion: fusion::Plan,
     pub cir: Vec<cir::Plan>,
@@ -36,6 +38,7 @@ impl Plans {
             ingest: ingest::Plan::new(&config.ingest)?,
             links: links::Plan::new(&config.links, &config.geometry, &config.cycle)?,
             calibration: calibration::Plan::new(&config.calibration)?,
+            motion: motion::Plan::new(&config.motion)?,
             phase_align: phase_align::Plan::new(&config.phase_align)?,
             fusion: fusion::Plan::new(&config.fusion)?,
             cir: ToneGrid::ALL
@@ -61,6 +64,7 @@ pub(crate) struct States {
     pub ingest: ingest::State,
     pub links: links::State,
     pub calibration: calibration::State,
+    pub motion: motion::State,
     pub phase_align: phase_align::State,
     pub fusion: fusion::State,
     pub cir: Vec<cir::Scratch>,
@@ -78,6 +82,7 @@ impl States {
             links: links::State::new(&plans.links),
             calibration: calibration::State::import(&plans.calibration, baselines)
                 .unwrap_or_else(|| calibration::State::new(&plans.calibration)),
+            motion: motion::State::new(&plans.motion),
             phase_align: phase_align::State::new(&plans.phase_align),
             fusion: fusion::State::new(&plans.fusion),
             cir: plans.cir.iter().map(cir::Scratch::new).collect(),

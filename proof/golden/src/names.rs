@@ -277,7 +277,7 @@ impl<'a> Walk<'a> {
                 }
                 Some(())
             }
-            Stage::Fusion => self.fused_frame(),
+            Stage::Fusion => self.fused_frame().and_then(|()| self.link_motions()),
             Stage::Cir => self.all(|w| w.within_link(0, Self::impulse_response)),
             Stage::Gate => {
                 // What each decision rests on, then the decisions of all links, ascending from 0.
@@ -429,6 +429,25 @@ impl<'a> Walk<'a> {
         }
         self.option_f32("fused motion")?;
         self.option_f32("cross coherence")
+    }
+
+    fn link_motions(&mut self) -> Read {
+        let count = self.u32("number of motion detectors")?;
+        (0..count as u16).try_for_each(|id| self.within(&self.link_label(id), Self::link_motion))
+    }
+
+    fn link_motion(&mut self) -> Read {
+        self.option_f32("motion score")?;
+        self.option_f32("motion evidence")?;
+        self.code("moving", 2)?;
+        match self.code("quiet is known", 2)? {
+            0 => {
+                self.u32("looks to learn quiet from")?;
+                self.u32("looks needed")?;
+                self.code("learning was refused", 2).map(drop)
+            }
+            _ => Some(()),
+        }
     }
 
     fn impulse_response(&mut self) -> Read {
