@@ -11,6 +11,7 @@
 pub mod describe;
 pub mod diff;
 pub mod log;
+pub mod pipe;
 pub mod recompute;
 pub mod replay;
 pub mod report;

@@ -128,6 +128,7 @@ fn default_goldens() -> &'static str {
 }
 
 fn main() -> ExitCode {
+    wavewitness_proof::pipe::end_quietly_when_closed();
     match Cli::parse().command {
         Command::Verify { journal, json } => {
             finish(with_progress(json, |p| verify::verify(&journal, p)), json, false)

@@ -66,6 +66,7 @@ fn key(command: &KeyCommand) -> Result<(), Box<dyn std::error::Error + Send + Sy
 }
 
 fn main() -> ExitCode {
+    wavewitness_proof::pipe::end_quietly_when_closed();
     let command = Cli::parse().command;
     let config_file = match &command {
         Command::Replay(args) => args.config.clone(),
