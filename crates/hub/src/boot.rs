@@ -174,7 +174,7 @@ pub fn open(
             notes.push("no witness log is kept: it needs a key (`wavewitness key new --help`)".to_owned())
         }
     }
-    let logged = log.as_ref().and_then(|log| log.last).map(|(cycle, _)| cycle).filter(|_| resumed.is_some());
+    let logged = log.as_ref().and_then(|log| log.last_cycle).filter(|_| resumed.is_some());
     let boot = boot_record(resumed, logged, &genesis, &salvage, now, boot_id, &baselines);
     let engine = Engine::new(&config.engine, source, chain)?;
     let id = ChainId::from_digest(&genesis.digest().0);

@@ -1,6 +1,7 @@
 //! The one module that reads clocks.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+pub use wavewitness_proof::time::iso8601;
 use wavewitness_types::Timestamp;
 
 /// Wall time at one moment, carried on by the monotonic clock: timestamps never step back within a process.
@@ -53,28 +54,6 @@ impl Stopwatch {
     pub fn nanos(&self) -> u64 {
         u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
-}
-
-/// ISO 8601 in UTC with milliseconds: `2026-11-21T03:31:00.250Z`.
-pub fn iso8601(at: Timestamp) -> String {
-    let ms = at.0 / 1_000_000;
-    let (days, in_day) = (ms / 86_400_000, ms % 86_400_000);
-    let (year, month, day) = civil_from_days(days);
-    let (h, m, s, frac) = (in_day / 3_600_000, in_day / 60_000 % 60, in_day / 1000 % 60, in_day % 1000);
-    format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{frac:03}Z")
-}
-
-/// Proleptic Gregorian date of a day number since 1970-01-01 (H. Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `civil_from_days`, for days that are not negative).
-fn civil_from_days(days: u64) -> (u64, u64, u64) {
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let doe = z % 146_097;
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + u64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
 }
 
 #[cfg(test)]

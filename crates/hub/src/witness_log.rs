@@ -130,7 +130,7 @@ pub struct OpenLog {
     /// Stores and signs.
     pub publisher: Publisher,
     /// The last cycle that the log says was in use, of the chain that it ended with.
-    pub last: Option<(CycleIndex, [u8; 32])>,
+    pub last_cycle: Option<CycleIndex>,
     /// What a person should know, one line each.
     pub notes: Vec<String>,
 }
@@ -184,8 +184,8 @@ pub fn open(
         Err(JournalError::NotAJournal(_)) => {}
         Err(e) => return Err(LedgerError::Append(format!("the journal can't be read: {e}"))),
     }
-    let last = last.as_ref().and_then(|e| Some((Narrator::last_cycle_of(e)?, Narrator::chain_of(e)?)));
-    Ok(Some(OpenLog { live, publisher, last, notes }))
+    let last_cycle = last.as_ref().and_then(Narrator::last_cycle_of);
+    Ok(Some(OpenLog { live, publisher, last_cycle, notes }))
 }
 
 /// Tells what is behind the record of chain value `target`. False if the journal does not hold it: then nothing is
@@ -219,7 +219,8 @@ fn catch_up(
                 let follows =
                     target.is_none() || genesis.predecessor.as_ref().map(|p| p.genesis) == predecessor;
                 if chain != Some(info.name.chain) {
-                    // Chains are listed by their times; one that does not name the last before it is an older one.
+                    // Journals that don't number their chains list them by time: one that does not name the last
+                    // before it is an older one.
                     if !follows {
                         break;
                     }

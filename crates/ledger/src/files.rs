@@ -97,7 +97,7 @@ impl Files {
     pub(crate) fn remove_partials(&mut self, tile: TilePath, wider_than: u16) -> Result<(), LedgerError> {
         let dir = self.partials_dir(tile);
         let mut left = false;
-        for width in widths(&dir) {
+        for width in numbers::<u16>(&dir) {
             match width > wider_than {
                 true => self.remove(&TilePath { width, ..tile }.to_string())?,
                 false => left = true,
@@ -120,7 +120,12 @@ impl Files {
         if self.path(&TilePath { width: 256, ..tile }.to_string()).is_file() {
             return 256;
         }
-        widths(&self.partials_dir(tile)).max().unwrap_or(0)
+        numbers(&self.partials_dir(tile)).max().unwrap_or(0)
+    }
+
+    /// The numbers that name files in a directory.
+    pub(crate) fn sizes_in(&self, dir: &str) -> impl Iterator<Item = u64> + use<> {
+        numbers(&self.path(dir))
     }
 
     /// Number of the first bundle that is stored, full or in part; `None` if there is none.
@@ -145,8 +150,8 @@ impl Files {
     }
 }
 
-/// Widths of the partial tiles in a directory.
-fn widths(dir: &Path) -> impl Iterator<Item = u16> + use<> {
+/// The file names of a directory that are numbers; none if there is no directory.
+fn numbers<T: std::str::FromStr>(dir: &Path) -> impl Iterator<Item = T> + use<T> {
     let names = fs::read_dir(dir).into_iter().flatten();
     names.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok())
 }

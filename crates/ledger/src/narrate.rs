@@ -1,7 +1,7 @@
 //! Chain records to log entries.
 
 use wavewitness_log::{CalibrationStep, Entry, GapReason};
-use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Timestamp};
+use wavewitness_types::{BootRecord, Command, CycleIndex, Timestamp};
 use wavewitness_witness::{EntryKind, Genesis, Witness};
 
 /// Digest of exported baselines as an entry holds it: BLAKE3 of the bytes as they are stored in `baselines.bin`.
@@ -25,6 +25,16 @@ struct Last {
     kind: EntryKind,
     cycle: CycleIndex,
     at: Timestamp,
+}
+
+impl Last {
+    /// The first cycle that is not yet in use: a boot names it itself.
+    fn next(&self) -> CycleIndex {
+        match self.kind {
+            EntryKind::Boot => self.cycle,
+            EntryKind::Cycle | EntryKind::Stop => CycleIndex(self.cycle.0.saturating_add(1)),
+        }
+    }
 }
 
 impl Narrator {
@@ -58,10 +68,7 @@ impl Narrator {
             if at < last.at {
                 out(Entry::ClockStep { cycle, from: last.at, to: at });
             }
-            let first = match last.kind {
-                EntryKind::Boot => last.cycle,
-                EntryKind::Cycle | EntryKind::Stop => CycleIndex(last.cycle.0.saturating_add(1)),
-            };
+            let first = last.next();
             if first < cycle {
                 out(Entry::Gap { at, first, next: cycle, reason: GapReason::Down });
             }
@@ -84,10 +91,7 @@ impl Narrator {
     ) {
         let Witness { cycle, at, source, chain, .. } = *witness;
         if let Some(last) = self.last {
-            let first = match last.kind {
-                EntryKind::Boot => last.cycle,
-                EntryKind::Cycle | EntryKind::Stop => CycleIndex(last.cycle.0.saturating_add(1)),
-            };
+            let first = last.next();
             if first < cycle {
                 out(Entry::Gap { at, first, next: cycle, reason: GapReason::Overrun });
             }
@@ -155,9 +159,4 @@ impl Narrator {
     fn note(&mut self, kind: EntryKind, witness: &Witness) {
         self.last = Some(Last { kind, cycle: witness.cycle, at: witness.at });
     }
-}
-
-/// The bytes of an entry.
-pub(crate) fn bytes(entry: &Entry) -> Vec<u8> {
-    entry.to_canonical_bytes()
 }

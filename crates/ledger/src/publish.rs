@@ -73,17 +73,15 @@ impl Publisher {
         files: Files,
         state: Arc<Mutex<State>>,
         key: KeyFile,
+        root_key: VerifierKey,
         history: KeyHistory,
         signed: String,
         options: Options,
         lock: File,
-        now: Timestamp,
-    ) -> Result<Publisher, LedgerError> {
-        let root = key.load()?;
-        let root_key = root.verifier().clone();
+    ) -> Publisher {
         let origin = key::origin(&root_key).expect("loading checked the name").to_owned();
         let size = hold(&state).tree.size();
-        let mut publisher = Publisher {
+        Publisher {
             files,
             state,
             key,
@@ -96,9 +94,7 @@ impl Publisher {
             obsolete: Vec::new(),
             failed: false,
             _lock: lock,
-        };
-        publisher.rotate(now)?;
-        Ok(publisher)
+        }
     }
 
     /// Name of the log.
@@ -122,7 +118,7 @@ impl Publisher {
     }
 
     /// Begins an epoch: a new key in memory, certified by the root key, its certificate an entry of the log.
-    fn rotate(&mut self, now: Timestamp) -> Result<(), LedgerError> {
+    pub(crate) fn rotate(&mut self, now: Timestamp) -> Result<(), LedgerError> {
         let refuse = |why: String| LedgerError::Key(self.key.path().to_owned(), why);
         let root = self.key.load()?;
         if *root.verifier() != self.root_key {

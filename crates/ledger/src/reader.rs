@@ -68,8 +68,7 @@ impl LogDir {
     /// # Errors
     /// If one can't be read.
     pub fn older(&self) -> Result<Vec<Vec<u8>>, LedgerError> {
-        let names = std::fs::read_dir(self.files.path(OLDER)).into_iter().flatten();
-        let mut sizes: Vec<u64> = names.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok()).collect();
+        let mut sizes: Vec<u64> = self.files.sizes_in(OLDER).collect();
         sizes.sort_unstable();
         sizes.iter().filter_map(|size| self.files.load(&format!("{OLDER}/{size}")).transpose()).collect()
     }

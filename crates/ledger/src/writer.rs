@@ -3,14 +3,14 @@
 use crate::error::LedgerError;
 use crate::files::{Files, numbered};
 use crate::key::{self, KeyFile};
-use crate::narrate::{self, Narrator};
+use crate::narrate::Narrator;
 use crate::publish::{CERTIFICATES, CHECKPOINT, KEPT, OLDER, Publisher, certificate_name};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wavewitness_log::tile::{TILE_LEVELS, TILE_WIDTH};
 use wavewitness_log::{Entry, Hash, KeyHistory, TileKind, TilePath, Tree, bundle_entries};
-use wavewitness_types::Timestamp;
+use wavewitness_types::{Canonical, Timestamp};
 
 /// How a log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl State {
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<u64, LedgerError> {
         let State { tree, complete } = self;
         let appended =
-            tree.append(&narrate::bytes(entry), |path, bytes| complete.push((path, bytes.to_vec())));
+            tree.append(&entry.to_canonical_bytes(), |path, bytes| complete.push((path, bytes.to_vec())));
         appended.map(|a| a.index).map_err(|e| LedgerError::Append(e.to_string()))
     }
 }
@@ -96,9 +96,7 @@ fn lock(dir: &Path) -> Result<File, LedgerError> {
 /// # Errors
 /// If the key can't be used, the directory can't be written or is in use, or the log is of another key or damaged.
 pub fn open(dir: &Path, key: KeyFile, options: Options, now: Timestamp) -> Result<Writer, LedgerError> {
-    let root = key.load()?;
-    let root_key = root.verifier().clone();
-    drop(root);
+    let root_key = key.load()?.verifier().clone();
     let origin = key::origin(&root_key).expect("loading checked the name").to_owned();
     std::fs::create_dir_all(dir).map_err(LedgerError::io("create the directory", dir))?;
     let lock = lock(dir)?;
@@ -115,7 +113,8 @@ pub fn open(dir: &Path, key: KeyFile, options: Options, now: Timestamp) -> Resul
     let last = last_of_chain(&mut files, tree.size());
     let state = Arc::new(Mutex::new(State { tree, complete: Vec::new() }));
     let appender = Appender(Arc::clone(&state));
-    let publisher = Publisher::new(files, state, key, history, signed, options, lock, now)?;
+    let mut publisher = Publisher::new(files, state, key, root_key, history, signed, options, lock);
+    publisher.rotate(now)?;
     Ok(Writer { appender, publisher, last, notes })
 }
 
@@ -148,7 +147,7 @@ fn resume(
         .size;
     let rolled_back =
         |what: &str| damaged(format!("it was rolled back: {what} is behind its checkpoint of size {size}"));
-    if older_sizes(files).any(|older| older > size) {
+    if files.sizes_in(OLDER).any(|older| older > size) {
         return Err(rolled_back("an older checkpoint"));
     }
     let mut unsigned = Vec::new();
@@ -187,12 +186,6 @@ fn resume(
     unsigned.iter().try_for_each(|name| files.remove(name))?;
     discard_behind(files, size)?;
     Ok((tree, history, text))
-}
-
-/// Sizes of the older checkpoints.
-fn older_sizes(files: &Files) -> impl Iterator<Item = u64> + use<> {
-    let names = std::fs::read_dir(files.path(OLDER)).into_iter().flatten();
-    names.filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// Removes bundles and tiles behind `size`.
