@@ -29,6 +29,8 @@ pub enum Command {
     Import(ImportArgs),
     /// Show everything on a simulated room: datagrams over real UDP, poses, and the journal verified at the end
     Demo(DemoArgs),
+    /// Simulate a room with people: datagrams to a hub, a capture, and the truth behind them
+    Simulate(SimulateArgs),
     /// Record datagrams as they arrive, without computing anything
     Record(RecordArgs),
     /// Collect an empty-room baseline on a running hub: leave the room first
@@ -113,6 +115,33 @@ pub struct DemoArgs {
     /// Serve poses here meanwhile (by default on a free port of the loopback address)
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("outputs").args(["send_to", "out", "truth", "hub_config"]).required(true).multiple(true))]
+pub struct SimulateArgs {
+    /// The scene (TOML): room, furniture, nodes, people and what they do, impairments
+    #[arg(value_name = "SCENE.toml")]
+    pub scene: PathBuf,
+    /// Send the datagrams to a running hub over UDP, each node from a socket of its own
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub send_to: Option<SocketAddr>,
+    /// How fast they are sent
+    #[arg(long, value_enum, default_value = "real")]
+    pub pace: Pace,
+    /// Write a capture into this new directory; `wavewitness import` and `replay` take it
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Write who was where, every joint, 20 times a second, as JSON lines
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub truth: Option<PathBuf>,
+    /// Write the configuration that a hub needs for this room
+    #[arg(long, value_name = "FILE.toml")]
+    pub hub_config: Option<PathBuf>,
+    /// Another seed than the scene's
+    #[arg(long)]
+    pub seed: Option<u64>,
 }
 
 /// Arguments of `record`.

@@ -21,6 +21,7 @@ pub mod replay;
 pub mod retention;
 pub mod run;
 pub mod server;
+pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod terminal;

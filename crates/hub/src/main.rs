@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs};
 use wavewitness_hub::config::{self, HubConfig};
-use wavewitness_hub::{boot, demo, doctor, log, record, replay, run, witness_log};
+use wavewitness_hub::{boot, demo, doctor, log, record, replay, run, simulate, witness_log};
 
 fn load(path: Option<&Path>) -> Result<HubConfig, String> {
     let Some(path) = path else { return Ok(HubConfig::default()) };
@@ -88,6 +88,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::replay(&config, &args).map(|()| true),
         Command::Import(args) => replay::import(&config, &args).map(|()| true),
         Command::Demo(args) => demo::demo(&args),
+        Command::Simulate(args) => simulate::simulate(&args).map(|()| true),
         Command::Record(args) => record::record(&args).map(|()| true),
         Command::Calibrate(args) => doctor::calibrate(&args).map(|()| true),
         Command::Doctor(args) => doctor::doctor(&config, &args),
