@@ -150,12 +150,13 @@ pub struct Plan {
 pub struct Scratch {
     features: Features,
     spectrum: Spectrum,
+    stage: line::Stage,
 }
 
 impl Scratch {
     /// Takes all memory that estimates of this plan need.
     pub fn new(plan: &Plan) -> Scratch {
-        Scratch { features: Features::new(plan), spectrum: Spectrum::new(plan) }
+        Scratch { features: Features::new(plan), spectrum: Spectrum::new(plan), stage: line::Stage::Idle }
     }
 }
 
@@ -204,10 +205,28 @@ impl Plan {
 
     /// The rate of the last `window_s` before the newest packet, or why there is none.
     pub fn estimate(&self, state: &State, scratch: &mut Scratch) -> Reading {
-        match line::find(self, state, scratch) {
+        let mut found = self.begin(state, scratch);
+        loop {
+            match found {
+                Some(reading) => return reading,
+                None => found = self.advance(usize::MAX, scratch),
+            }
+        }
+    }
+
+    /// Begins an estimate that [`Plan::advance`] goes on with, for callers who have little time at once: packets pushed
+    /// meanwhile do not enter. The reading at once if there is too little to begin with. An estimate under way is given up.
+    pub fn begin(&self, state: &State, scratch: &mut Scratch) -> Option<Reading> {
+        line::begin(self, state, scratch).err().map(Reading::Unknown)
+    }
+
+    /// Computes the next `frequencies` of an estimate that was begun; the reading once it is done. However it is divided,
+    /// the reading is that of [`Plan::estimate`].
+    pub fn advance(&self, frequencies: usize, scratch: &mut Scratch) -> Option<Reading> {
+        Some(match line::advance(self, frequencies, scratch)? {
             Ok(rate) => Reading::Rate(rate),
             Err(reason) => Reading::Unknown(reason),
-        }
+        })
     }
 
     fn streams(&self) -> usize {

@@ -20,7 +20,8 @@ const LEAST_BINS: f64 = 4.0;
 const FINE: usize = 4;
 
 /// Frequencies of the coarse grid in the band, by index: first, past the last.
-struct Band {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Band {
     first: usize,
     end: usize,
     /// Independent frequencies in it.
@@ -33,16 +34,69 @@ struct Band {
     top_hz: f64,
 }
 
-/// The rate, or why there is none.
-pub(crate) fn find(plan: &Plan, state: &State, scratch: &mut Scratch) -> Result<Rate, Unknown> {
-    let Scratch { features, spectrum } = scratch;
+/// How far an estimate has come: its sweeps are most of the work and can be divided over calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    /// None is under way.
+    Idle,
+    /// Over the whole band, for the line.
+    Coarse(Band),
+    /// At whole multiples of 1/T from the line, for the noise.
+    Noise(Band, Line),
+}
+
+/// The strongest line of the coarse grid, found exactly.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    hz: f64,
+    energy: f64,
+    others: Others,
+    /// Its place in the noise's grid.
+    peak: usize,
+}
+
+/// Takes the window into features and begins an estimate.
+pub(crate) fn begin(plan: &Plan, state: &State, scratch: &mut Scratch) -> Result<(), Unknown> {
+    let Scratch { features, spectrum, stage } = scratch;
+    *stage = Stage::Idle;
     features.make(plan, state)?;
-    let span = features.span_s;
-    let band = sweep(plan, features, spectrum)?;
-    let coarse = strongest(spectrum, &band);
+    *stage = Stage::Coarse(coarse_grid(plan, features, spectrum)?);
+    Ok(())
+}
+
+/// Computes up to `most` frequencies of the sweep under way; the rate, or why there is none, once all is done. `None`: not
+/// yet, or nothing was begun.
+pub(crate) fn advance(plan: &Plan, most: usize, scratch: &mut Scratch) -> Option<Result<Rate, Unknown>> {
+    let Scratch { features, spectrum, stage } = scratch;
+    match *stage {
+        Stage::Idle => None,
+        Stage::Coarse(band) => {
+            if spectrum.advance(features, most) {
+                match locate(features, spectrum, &band) {
+                    Ok(line) => *stage = Stage::Noise(band, line),
+                    Err(reason) => {
+                        *stage = Stage::Idle;
+                        return Some(Err(reason));
+                    }
+                }
+            }
+            None
+        }
+        Stage::Noise(band, line) => {
+            let done = spectrum.advance(features, most);
+            done.then(|| {
+                *stage = Stage::Idle;
+                judge(plan, features, spectrum, &band, &line)
+            })
+        }
+    }
+}
+
+/// From the coarse grid to the line's exact place, and the noise's grid begun.
+fn locate(features: &Features, spectrum: &mut Spectrum, band: &Band) -> Result<Line, Unknown> {
+    let coarse = strongest(spectrum, band);
     let hz = spectrum.hz(coarse);
-    let others = others(spectrum, &band, hz);
-    // Where exactly.
+    let others = others(spectrum, band, hz);
     let step = 0.1 * band.resolution;
     spectrum.sweep(features, hz - FINE as f64 * step, step, 2 * FINE + 1);
     let (hz, energy) = vertex(spectrum);
@@ -54,7 +108,20 @@ pub(crate) fn find(plan: &Plan, state: &State, scratch: &mut Scratch) -> Result<
     let peak = math::max_f64((hz - 2.0 * band.resolution) / band.resolution, 0.0) as usize;
     let first = hz - peak as f64 * band.resolution;
     let count = ((band.top_hz - first) / band.resolution) as usize + 1;
-    spectrum.sweep(features, first, band.resolution, count);
+    spectrum.begin(features, first, band.resolution, count);
+    Ok(Line { hz, energy, others, peak })
+}
+
+/// Is it a line, and how sure is its frequency?
+fn judge(
+    plan: &Plan,
+    features: &Features,
+    spectrum: &mut Spectrum,
+    band: &Band,
+    line: &Line,
+) -> Result<Rate, Unknown> {
+    let Line { hz, energy, ref others, peak } = *line;
+    let span = features.span_s;
     let bins = noise_bins(spectrum, peak, band.resolution);
     if bins < LEAST_BINS {
         return Err(Unknown::TooShort);
@@ -85,7 +152,7 @@ pub(crate) fn find(plan: &Plan, state: &State, scratch: &mut Scratch) -> Result<
 }
 
 /// The coarse grid: from 2/T, below which mean and drift were taken out, to twice the band.
-fn sweep(plan: &Plan, features: &Features, spectrum: &mut Spectrum) -> Result<Band, Unknown> {
+fn coarse_grid(plan: &Plan, features: &Features, spectrum: &mut Spectrum) -> Result<Band, Unknown> {
     let resolution = 1.0 / features.span_s;
     let low = math::max_f64(plan.config.lowest_bpm / 60.0, plan.config.least_breaths * resolution);
     let high = plan.config.highest_bpm / 60.0;
@@ -94,7 +161,7 @@ fn sweep(plan: &Plan, features: &Features, spectrum: &mut Spectrum) -> Result<Ba
     }
     let top_hz = math::min_f64(2.0 * high, 0.45 * features.times.len() as f64 * resolution);
     let (begin, step) = (2.0 * resolution, resolution / OVERSAMPLING);
-    spectrum.sweep(features, begin, step, ((top_hz - begin) / step) as usize);
+    spectrum.begin(features, begin, step, ((top_hz - begin) / step) as usize);
     // One step of margin above, so that a line at the edge is a peak.
     let first = math::max_f64((low - begin) / step, 1.0) as usize;
     let end = (((high - begin) / step) as usize + 2).min(spectrum.count.saturating_sub(1));
@@ -208,6 +275,7 @@ fn noise_along(spectrum: &Spectrum, peak: usize, near: &Neighbours) -> f64 {
 }
 
 /// Strengths of other lines of the coarse grid.
+#[derive(Clone, Copy, Debug)]
 struct Others {
     in_band: f64,
     below: f64,

@@ -8,6 +8,9 @@ use wavewitness_num::{C64, complex, math};
 /// Frequencies in each 1/T: half of them are independent, the others keep a line between two from being missed.
 pub(crate) const OVERSAMPLING: f64 = 2.0;
 
+/// Series whose sums are made together.
+const BLOCK: usize = 8;
+
 /// Coefficients of every series at equally spaced frequencies, orthonormal: with white noise of unit variance each is a
 /// standard normal number.
 #[derive(Clone, Debug)]
@@ -15,8 +18,9 @@ pub(crate) struct Spectrum {
     /// First frequency and distance, in hertz.
     pub first_hz: f64,
     pub step_hz: f64,
-    /// Frequencies in use.
+    /// Frequencies in use, and how many of them are computed.
     pub count: usize,
+    done: usize,
     /// Energy of the strongest line that all series share with one phase, at each frequency.
     pub energy: Vec<f64>,
     /// Expected energy of noise, at each frequency.
@@ -41,6 +45,7 @@ impl Spectrum {
             first_hz: 0.0,
             step_hz: 0.0,
             count: 0,
+            done: 0,
             energy: vec![0.0; count],
             model: vec![0.0; count],
             width: 0,
@@ -63,17 +68,22 @@ impl Spectrum {
         (&self.cosine[range.clone()], &self.sine[range])
     }
 
-    /// Computes `count` frequencies from `first_hz` on, or as many as there is room for.
-    pub fn sweep(&mut self, features: &Features, first_hz: f64, step_hz: f64, count: usize) {
+    /// Prepares `count` frequencies from `first_hz` on, or as many as there is room for; [`Spectrum::advance`] computes them.
+    pub fn begin(&mut self, features: &Features, first_hz: f64, step_hz: f64, count: usize) {
         (self.first_hz, self.step_hz) = (first_hz, step_hz);
         self.count = count.min(self.energy.len());
+        self.done = 0;
         self.width = features.count;
-        let n = features.times.len();
         for (k, &t) in features.times.iter().enumerate() {
             self.turn[k] = complex::unit(core::f64::consts::TAU * first_hz * t);
             self.step[k] = complex::unit(core::f64::consts::TAU * step_hz * t);
         }
-        for k in 0..self.count {
+    }
+
+    /// Computes the next `most` frequencies; true when all are done. How they are divided changes no number.
+    pub fn advance(&mut self, features: &Features, most: usize) -> bool {
+        let n = features.times.len();
+        for k in self.done..self.count.min(self.done.saturating_add(most)) {
             let range = k * self.width..(k + 1) * self.width;
             let (u, v) = (&mut self.cosine[range.clone()], &mut self.sine[range]);
             project(&self.turn[..n], &features.values, u, v);
@@ -81,7 +91,15 @@ impl Spectrum {
             for (turn, step) in self.turn[..n].iter_mut().zip(&self.step) {
                 *turn *= *step;
             }
+            self.done = k + 1;
         }
+        self.done == self.count
+    }
+
+    /// Both at once.
+    pub fn sweep(&mut self, features: &Features, first_hz: f64, step_hz: f64, count: usize) {
+        self.begin(features, first_hz, step_hz, count);
+        self.advance(features, usize::MAX);
     }
 
     /// Fits the expected energy of noise, a + b/f + c/f² with a, b, c ≥ 0 (white noise, flicker, a random walk), to the
@@ -124,17 +142,24 @@ impl Spectrum {
 /// `[[cc, cs], [cs, ss]] = L Lᵀ` the coefficients are `L⁻¹ [Σ c x, Σ s x]`, whose squares add up to the energy explained
 /// (Lomb 1976, without its rotation).
 fn project(turn: &[C64], values: &[f32], u: &mut [f64], v: &mut [f64]) {
-    u.fill(0.0);
-    v.fill(0.0);
+    let width = u.len();
     let (mut cc, mut cs, mut ss) = (0.0, 0.0, 0.0);
-    for (z, row) in turn.iter().zip(values.chunks_exact(u.len().max(1))) {
+    for z in turn {
         cc += z.re * z.re;
         cs += z.re * z.im;
         ss += z.im * z.im;
-        for ((a, b), &x) in u.iter_mut().zip(v.iter_mut()).zip(row) {
-            *a += z.re * f64::from(x);
-            *b += z.im * f64::from(x);
-        }
+    }
+    // A few series at a time, so that their sums stay in registers; each is added up in the order of the slots.
+    let mut first = 0;
+    while first + BLOCK <= width {
+        let (a, b) = correlate::<BLOCK>(turn, values, width, first);
+        u[first..first + BLOCK].copy_from_slice(&a);
+        v[first..first + BLOCK].copy_from_slice(&b);
+        first += BLOCK;
+    }
+    for d in first..width {
+        let (a, b) = correlate::<1>(turn, values, width, d);
+        (u[d], v[d]) = (a[0], b[0]);
     }
     let l11 = math::sqrt(cc);
     let l21 = if l11 > 0.0 { cs / l11 } else { 0.0 };
@@ -144,6 +169,23 @@ fn project(turn: &[C64], values: &[f32], u: &mut [f64], v: &mut [f64]) {
         *a *= inverse(l11);
         *b = (*b - l21 * *a) * inverse(l22);
     }
+}
+
+/// Sums of cosine and sine times each of `N` series from `first` on.
+fn correlate<const N: usize>(
+    turn: &[C64],
+    values: &[f32],
+    width: usize,
+    first: usize,
+) -> ([f64; N], [f64; N]) {
+    let (mut a, mut b) = ([0.0; N], [0.0; N]);
+    for (z, row) in turn.iter().zip(values.chunks_exact(width.max(1))) {
+        for (d, &x) in row[first..first + N].iter().enumerate() {
+            a[d] += z.re * f64::from(x);
+            b[d] += z.im * f64::from(x);
+        }
+    }
+    (a, b)
 }
 
 /// Energy of the best rank-one part of the two-column matrix [u v], the greater eigenvalue of its Gram matrix, and the
@@ -157,4 +199,42 @@ pub(crate) fn shared(u: &[f64], v: &[f64]) -> (f64, f64) {
     }
     let root = math::sqrt((a - b) * (a - b) + 4.0 * c * c);
     (0.5 * (a + b + root), 0.5 * math::atan2(2.0 * c, a - b))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that series projected together are each projected alone, bit for bit.
+    use super::*;
+
+    #[test]
+    fn eight_series_at_once_are_one_after_the_other() {
+        const ODD: [f32; 8] = [0.0, -0.0, 1e-42, -3e-39, 1e30, -1e30, 1.0, f32::MIN_POSITIVE];
+        let turn: Vec<C64> = (0..97).map(|k| complex::unit(0.37 * f64::from(k))).collect();
+        for (case, width) in [(0, 8), (1, 8), (2, 16), (3, 24)] {
+            let values: Vec<f32> = (0..turn.len() * width)
+                .map(|k| match case {
+                    0 => ODD[(k * 7 + k / 8) % 8],
+                    1 => {
+                        if k % width == 5 {
+                            ODD[k % 8]
+                        } else {
+                            0.5
+                        }
+                    }
+                    _ => math::sin(k as f64) as f32,
+                })
+                .collect();
+            for first in (0..width).step_by(BLOCK) {
+                let (a, b) = correlate::<BLOCK>(&turn, &values, width, first);
+                for d in 0..BLOCK {
+                    let (x, y) = correlate::<1>(&turn, &values, width, first + d);
+                    assert_eq!(
+                        (a[d].to_bits(), b[d].to_bits()),
+                        (x[0].to_bits(), y[0].to_bits()),
+                        "case {case}, series {d}"
+                    );
+                }
+            }
+        }
+    }
 }

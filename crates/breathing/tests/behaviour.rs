@@ -325,3 +325,25 @@ fn the_same_packets_give_the_same_bytes_in_a_used_state() {
     let _ = bytes(4);
     assert_eq!(first, bytes(3));
 }
+
+#[test]
+fn an_estimate_divided_over_calls_is_the_same_estimate() {
+    for scene in [CALM, Scene { path: 0.0, ..CALM }, Scene { second_bpm: 22.0, ..CALM }] {
+        let mut bench = Bench::new(scene.rx, scene.tx);
+        bench.play(&scene);
+        let whole = bench.plan.estimate(&bench.state, &mut bench.scratch);
+        for step in [1, 7, 64] {
+            assert_eq!(bench.plan.begin(&bench.state, &mut bench.scratch), None);
+            let mut calls = 0;
+            let divided = loop {
+                calls += 1;
+                if let Some(reading) = bench.plan.advance(step, &mut bench.scratch) {
+                    break reading;
+                }
+            };
+            assert_eq!(divided, whole);
+            assert!(calls > 100 / step, "{calls} calls of {step}");
+            assert_eq!(bench.plan.advance(step, &mut bench.scratch), None, "nothing is under way");
+        }
+    }
+}

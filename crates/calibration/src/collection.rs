@@ -40,7 +40,6 @@ pub(crate) struct Collection {
     scores: Scores,
     rssi: Welford,
     x: Vec<C64>,
-    scratch: Vec<C64>,
     sorted: Vec<f64>,
 }
 
@@ -73,7 +72,6 @@ impl Collection {
             },
             rssi: Welford::EMPTY,
             x: vec![ZERO; MAX_TONES],
-            scratch: vec![ZERO; MAX_TONES],
             sorted: Vec::with_capacity(most),
         }
     }
@@ -106,7 +104,7 @@ impl Collection {
             *x = C64::new(f64::from(re), f64::from(im));
         }
         if self.count >= WARM_UP {
-            let d = distance(grid, &self.mean, &self.x, &mut self.scratch);
+            let d = distance(grid, |k| self.mean[k], |k| self.x[k]);
             let share = 1.0 + 1.0 / f64::from(self.count);
             self.scores.incoherence.push(Quiet::ln(d.incoherence / share));
             self.scores.noise.push(math::ln(d.noise / share));

@@ -20,6 +20,7 @@ use wavewitness_types::{
     Baseline, CalibratedFrame, CalibrationState, Command, ConfigError, CsiFrame, Link, LinkId,
     LinkObservation, RefusalReason, Timestamp,
 };
+pub use white::departure_z;
 
 wavewitness_types::stage_config! {
     /// Calibration: the baseline of each link.
@@ -222,6 +223,11 @@ impl State {
             Some(slot) => slot.condition(self.baselines[link.index()].as_ref()),
             None => CalibrationState::None,
         }
+    }
+
+    /// True while a collection runs on the operator's word that the room is empty.
+    pub fn learns_empty_room(&self) -> bool {
+        self.slots.iter().any(|slot| slot.collecting.is_some_and(|c| c.empty_room))
     }
 
     /// The last refusal of a link since its last success, and when: also while the next attempt runs.

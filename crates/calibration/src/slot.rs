@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::collection::Collection;
+use crate::white::departure_z;
 use wavewitness_num::math;
 use wavewitness_types::{Baseline, CalibrationState, Link, LinkObservation, RefusalReason, Timestamp};
 
@@ -126,7 +127,7 @@ impl Slot {
         if moving && self.stale {
             return;
         }
-        let z = baseline.quiet_incoherence.z(seen.mean.incoherence(&baseline.mean));
+        let z = departure_z(baseline, seen);
         self.against_s += match (moving, z > config.stale_z) {
             (true, _) => -MOTION_WEIGHT * step_s,
             (false, true) => step_s,

@@ -9,14 +9,20 @@
 //! (amplitudes only), noise of any level (measured on every pair of frames), single odd frames (medians), drift slower than a
 //! second (the mean follows).
 //!
+//! What repeats itself exactly (a fan) is found and taken out of the score ([`LinkMotion::machine_z`]). Of antennas that lie
+//! together, [`Counter`] tells how probable one, two or more who move are.
+//!
 //! What this crate does not do: it does not say that anybody is *there* (who keeps still does not move: that is for
-//! `world`, from the baseline), it tells no number of people and no place, and it looks at no phase.
+//! `world`, from the baseline), it counts nobody over links that lie apart, it tells no place, and it looks at no phase.
 
 pub mod basis;
+mod count;
 mod link;
+mod periodic;
 mod quiet;
 
 pub use basis::Basis;
+pub use count::{Counter, People};
 
 use link::LinkState;
 use quiet::Scratch;
@@ -57,6 +63,10 @@ wavewitness_types::stage_config! {
         track_s: f64 = 60.0, 5.0, 86400.0;
         /// What moves without a pause for this long is learned as background, s.
         background_s: f64 = 600.0, 10.0, 86400.0;
+        /// Share of the energy that must be predictable from half a second ago, and from three, for a machine.
+        machine_share: f64 = 0.6, 0.5, 0.99;
+        /// For so long that must hold, s.
+        machine_s: f64 = 5.0, 1.0, 600.0;
     }
 }
 
@@ -68,7 +78,7 @@ pub struct Plan {
     bases: Vec<Basis>,
 }
 
-/// What is remembered of every link: its last frames and blocks, what quiet looks like. About 30 kB a link.
+/// What is remembered of every link: its last frames and blocks, what quiet looks like, what repeats. About 65 kB a link.
 #[derive(Clone, Debug)]
 pub struct State {
     links: Vec<LinkState>,
@@ -101,6 +111,11 @@ pub struct LinkMotion {
     pub evidence: Option<f32>,
     /// Something moves, or did within `hold_s`.
     pub moving: bool,
+    /// Energy of this cycle's look: mean square change of the amplitude shape, whose own mean square is 1. `None` without one.
+    pub energy: Option<f32>,
+    /// A fan or the like runs beside the link. It is taken out of `z`, `evidence` and `moving`; this is the score with it.
+    /// `None` without a machine, and in a cycle without a look.
+    pub machine_z: Option<f32>,
     /// Whether quiet is known.
     pub condition: Condition,
 }
@@ -172,6 +187,8 @@ impl Plan {
                 z: scored.z.map(|z| z as f32),
                 evidence: scored.evidence.map(|e| e as f32),
                 moving: scored.moving,
+                energy: scored.energy.map(|e| e as f32),
+                machine_z: scored.machine_z.map(|z| z as f32),
                 condition,
             });
         }
@@ -220,10 +237,12 @@ impl Canonical for Condition {
 
 impl Canonical for LinkMotion {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { z, evidence, moving, condition } = self;
+        let Self { z, evidence, moving, energy, machine_z, condition } = self;
         out.option(z.as_ref(), |s, &v| s.f32(v));
         out.option(evidence.as_ref(), |s, &v| s.f32(v));
         out.bool(*moving);
+        out.option(energy.as_ref(), |s, &v| s.f32(v));
+        out.option(machine_z.as_ref(), |s, &v| s.f32(v));
         condition.canonical(out);
     }
 }

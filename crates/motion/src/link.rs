@@ -6,6 +6,7 @@
 
 use crate::Config;
 use crate::basis::{Basis, MAX_MODES, MAX_TONES};
+use crate::periodic::Canceller;
 use crate::quiet::{Look, Quiet, Scratch};
 use wavewitness_num::{math, sum::median_in_place};
 use wavewitness_types::Timestamp;
@@ -95,6 +96,11 @@ pub(crate) struct LinkState {
     refused: bool,
     pub quiet: Option<Quiet>,
     look: Look,
+    /// Deviations of the look over those of white noise.
+    signed: Look,
+    /// The deviations themselves.
+    change: [f64; MAX_MODES],
+    canceller: Canceller,
     last_z: Option<f64>,
     last_cycle: Option<Timestamp>,
     moving_since: Option<Timestamp>,
@@ -107,6 +113,9 @@ pub(crate) struct Scored {
     pub z: Option<f64>,
     pub evidence: Option<f64>,
     pub moving: bool,
+    pub energy: Option<f64>,
+    /// Score with the machine that was taken out.
+    pub machine_z: Option<f64>,
 }
 
 impl LinkState {
@@ -125,6 +134,9 @@ impl LinkState {
             refused: false,
             quiet: None,
             look: [0.0; MAX_MODES],
+            signed: [0.0; MAX_MODES],
+            change: [0.0; MAX_MODES],
+            canceller: Canceller::new(config),
             last_z: None,
             last_cycle: None,
             moving_since: None,
@@ -139,6 +151,7 @@ impl LinkState {
         self.frames.clear();
         self.blocks.clear();
         self.noises.clear();
+        self.canceller.clear();
         (self.last_z, self.last_cycle, self.moving_since) = (None, None, None);
     }
 
@@ -219,6 +232,17 @@ impl LinkState {
             z = self.quiet.as_ref().map(|q| q.z(basis, &self.look));
             self.collect(basis, config, work);
         }
+        let plain_z = z;
+        if let (Some(b), Some(quiet)) = (self.basis, self.quiet.as_ref()) {
+            let basis = &bases[b];
+            self.canceller.push(looked.then_some(&self.signed), basis, quiet);
+            let moving = self.moving_since.is_some();
+            let cancelled = plain_z.map(|z| self.canceller.look(at, z, moving, basis, config, work));
+            if cancelled.as_ref().is_some_and(|c| c.found) {
+                (self.moving_since, self.last_z) = (None, None);
+            }
+            z = cancelled.and_then(|c| c.z);
+        }
         self.fresh = 0;
         let evidence = z.map(|now| self.decide(now, at, config));
         if self.moving_since.is_some() && at.seconds_since(self.disturbed) > config.hold_s {
@@ -226,12 +250,20 @@ impl LinkState {
         }
         let moving = self.moving_since.is_some();
         if let Some(basis) = seen.filter(|_| looked) {
-            self.follow(basis, z, at, config);
+            self.follow(basis, plain_z, at, config);
         }
         if looked {
             self.last_cycle = Some(at);
         }
-        Scored { z, evidence, moving }
+        let machine_z = plain_z.filter(|_| self.canceller.cancels());
+        let energy = seen.filter(|_| looked).map(|basis| {
+            let mut total = 0.0;
+            for m in 0..basis.test_modes() {
+                total += self.change[m] * self.change[m];
+            }
+            total / basis.tones() as f64
+        });
+        Scored { z, evidence, moving, energy, machine_z }
     }
 
     /// Makes the newest block and, if there is a recent mean, the look.
@@ -289,9 +321,12 @@ impl LinkState {
         let Some(noise) = self.noise().filter(|_| blocks as usize >= LEAST_BLOCKS) else { return false };
         // Blocks of the mean overlap and are medians: 1.3 of the variance of a mean of all frames.
         let variance = noise * (median_variance(frames) + 1.3 / f64::from(behind.max(1)));
+        let deviation = math::sqrt(variance);
         for m in 0..modes {
             let d = f64::from(block.values[m]) - mean[m] / f64::from(blocks);
             self.look[m] = math::min_f64(1e12, d * d / variance) as f32;
+            self.signed[m] = (d / deviation) as f32;
+            self.change[m] = d;
         }
         true
     }
@@ -314,6 +349,7 @@ impl LinkState {
         match Quiet::learn(basis, &self.looks, config.level_spread, work) {
             Ok(quiet) => {
                 self.quiet = Some(quiet);
+                self.canceller.clear();
                 self.learning = Learning::Idle;
                 self.refused = false;
                 (self.moving_since, self.last_z) = (None, None);

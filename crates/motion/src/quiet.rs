@@ -133,6 +133,11 @@ impl Quiet {
         }
     }
 
+    /// Quiet mean of a mode's energy.
+    pub fn level(&self, mode: usize) -> f64 {
+        self.level[mode]
+    }
+
     /// Mean quiet energy over the test modes, relative to white noise: the receiver's own ripple.
     pub fn ripple(&self, basis: &Basis) -> f64 {
         let mut total = 0.0;

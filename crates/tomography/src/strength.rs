@@ -12,8 +12,9 @@
 use crate::locate::PathEvidence;
 use wavewitness_num::math;
 use wavewitness_num::sum::median_in_place;
-use wavewitness_types::ConfigError;
+use wavewitness_types::canonical::Reader;
 use wavewitness_types::stage_config::StageConfig;
+use wavewitness_types::{ConfigError, Sink};
 
 /// Most samples of one path that are kept.
 pub const MAX_SAMPLES: usize = 64;
@@ -139,6 +140,65 @@ impl State {
             shift_db: vec![f64::NAN; p],
             place_db: vec![0.0; places],
         }
+    }
+}
+
+impl State {
+    /// What is learnt of a path, to be carried over a restart: of each stream, then of the path.
+    pub fn export<S: Sink>(&self, path: usize, out: &mut S) {
+        for s in &self.streams[path * self.streams_per_path..][..self.streams_per_path] {
+            out.f64s(&[s.mean_db, s.departure_db]);
+            out.u32(s.count);
+        }
+        out.f64(self.quiet[path].departure_db);
+        out.u32(self.quiet[path].count);
+    }
+
+    /// Takes what was exported of a path of as many streams; with no path, reads past it. `None` if the bytes end or hold
+    /// what can't be; what came before stays taken.
+    pub fn import(&mut self, path: Option<usize>, r: &mut Reader<'_>) -> Option<()> {
+        let mean = |db: f64| (-200.0..=200.0).contains(&db).then_some(db);
+        let size = |db: f64| (0.0..=200.0).contains(&db).then_some(db);
+        for k in 0..self.streams_per_path {
+            let (mean_db, departure_db) = (mean(r.f64()?)?, size(r.f64()?)?);
+            let stream = Stream { mean_db, departure_db, count: r.u32()?, heard_s: self.now_s };
+            if let Some(path) = path {
+                self.streams[path * self.streams_per_path + k] = stream;
+            }
+        }
+        let quiet = Quiet { departure_db: size(r.f64()?)?, count: r.u32()? };
+        if let Some(path) = path {
+            self.quiet[path] = quiet;
+        }
+        Some(())
+    }
+
+    /// Forgets every baseline and sample.
+    pub fn clear(&mut self) {
+        self.streams.fill(Stream::default());
+        self.quiet.fill(Quiet::default());
+        self.windows.iter_mut().for_each(|w| w.drop_oldest(w.count));
+    }
+
+    /// Becomes as another of the same shape is; takes no memory.
+    pub fn copy_from(&mut self, other: &State) {
+        let State {
+            streams_per_path: _,
+            streams,
+            quiet,
+            windows,
+            sorted: _,
+            now_s,
+            ends: _,
+            shift_db,
+            place_db,
+        } = other;
+        self.streams.copy_from_slice(streams);
+        self.quiet.copy_from_slice(quiet);
+        self.windows.copy_from_slice(windows);
+        self.now_s = *now_s;
+        self.shift_db.copy_from_slice(shift_db);
+        self.place_db.copy_from_slice(place_db);
     }
 }
 

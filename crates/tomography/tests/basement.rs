@@ -6,86 +6,30 @@
 //!
 //! The defaults of `motion_decay_m` and `lambda_ratio` were chosen with this walk in view, so the figure is in-sample.
 
-use std::path::PathBuf;
+mod common;
+
+use common::walk::{CHANNELS, NODES, QUIET, Walk, data};
 use wavewitness_num::math;
 use wavewitness_tomography::{Config, LinkEvidence, Outcome, Plan, State};
 use wavewitness_types::{Detection, LinkId, Room};
 
-const NODES: usize = 10;
-const CHANNELS: usize = 8;
 /// Rows of one variance window (about 3 s).
 const WINDOW: usize = 5;
-/// Rows of the empty room.
-const QUIET: usize = 50;
 /// Seconds from one row to the next.
 const ROW_S: f64 = 0.63;
 
-fn data() -> Option<PathBuf> {
-    let root = std::env::var_os("WAVEWITNESS_DATA").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-        PathBuf::from,
-    );
-    let dir = root.join("rti_basement");
-    dir.is_dir().then_some(dir)
-}
-
-fn table(path: PathBuf) -> Vec<Vec<f64>> {
-    let text = std::fs::read_to_string(path).expect("the recording can be read");
-    let line = |l: &str| l.split_whitespace().map(|x| x.parse().expect("a number")).collect();
-    text.lines().map(line).filter(|row: &Vec<f64>| !row.is_empty()).collect()
-}
-
-struct Walk {
-    sensors: Vec<Vec<f64>>,
-    pivots: Vec<Vec<f64>>,
-    path: Vec<usize>,
-    rows: Vec<Vec<f64>>,
-}
-
-impl Walk {
-    fn read(dir: &std::path::Path) -> Walk {
-        let mut rows = table(dir.join("basement_listenx_out_1.txt"));
-        let columns = CHANNELS * NODES * (NODES - 1);
-        for r in 0..rows.len() {
-            for c in 0..columns {
-                if rows[r][c] > -10.0 {
-                    rows[r][c] = if r > 0 { rows[r - 1][c] } else { -80.0 };
-                }
-            }
-        }
-        Walk {
-            sensors: table(dir.join("sensor_coords_basement_m.txt")),
-            pivots: table(dir.join("pivot_coords_basement_m.txt")),
-            path: table(dir.join("path_basement_1_f.txt")).iter().map(|r| r[0] as usize).collect(),
-            rows,
+/// ln of the mean variance of both directions and all channels over the window that ends at `row`.
+fn ln_variance(walk: &Walk, a: usize, b: usize, row: usize) -> f64 {
+    let mut total = 0.0;
+    for channel in 0..CHANNELS {
+        for (tx, rx) in [(a, b), (b, a)] {
+            let column = Walk::column(channel, tx, rx);
+            let window: Vec<f64> = (row + 1 - WINDOW..=row).map(|r| walk.rows[r][column]).collect();
+            let mean = window.iter().sum::<f64>() / WINDOW as f64;
+            total += window.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / WINDOW as f64;
         }
     }
-
-    /// Where the person is; `None` while the room is empty.
-    fn truth_m(&self, at_s: f64) -> Option<[f64; 2]> {
-        let s = (at_s - 56.0) / 8.0;
-        if s < 0.0 || s >= (self.path.len() - 1) as f64 {
-            return None;
-        }
-        let (k, f) = (s as usize, s - s.floor());
-        let (a, b) = (&self.pivots[self.path[k]], &self.pivots[self.path[k + 1]]);
-        Some([a[0] + f * (b[0] - a[0]), a[1] + f * (b[1] - a[1])])
-    }
-
-    /// ln of the mean variance of both directions and all channels over the window that ends at `row`.
-    fn ln_variance(&self, a: usize, b: usize, row: usize) -> f64 {
-        let mut total = 0.0;
-        for channel in 0..CHANNELS {
-            for (tx, rx) in [(a, b), (b, a)] {
-                let column =
-                    channel * NODES * (NODES - 1) + tx * (NODES - 1) + if rx > tx { rx - 1 } else { rx };
-                let window: Vec<f64> = (row + 1 - WINDOW..=row).map(|r| self.rows[r][column]).collect();
-                let mean = window.iter().sum::<f64>() / WINDOW as f64;
-                total += window.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / WINDOW as f64;
-            }
-        }
-        math::ln(math::max_f64(total / (2 * CHANNELS) as f64, 1e-3))
-    }
+    math::ln(math::max_f64(total / (2 * CHANNELS) as f64, 1e-3))
 }
 
 #[derive(Default)]
@@ -114,7 +58,7 @@ fn score(walk: &Walk, config: &Config) -> Score {
     for (k, &(a, b)) in pairs.iter().enumerate() {
         let place = |n: usize| [walk.sensors[n][0], walk.sensors[n][1], 1.0];
         assert!(plan.add_link(LinkId(k as u16), place(a), place(b), &mut state));
-        let values: Vec<f64> = (WINDOW..QUIET).map(|row| walk.ln_variance(a, b, row)).collect();
+        let values: Vec<f64> = (WINDOW..QUIET).map(|row| ln_variance(walk, a, b, row)).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         quiet.push((mean, rms(&values.iter().map(|x| x - mean).collect::<Vec<_>>())));
     }
@@ -126,7 +70,7 @@ fn score(walk: &Walk, config: &Config) -> Score {
             .enumerate()
             .map(|(k, &(a, b))| LinkEvidence {
                 link: LinkId(k as u16),
-                motion: Some(math::max_f64(walk.ln_variance(a, b, row) - quiet[k].0, 0.0) as f32),
+                motion: Some(math::max_f64(ln_variance(walk, a, b, row) - quiet[k].0, 0.0) as f32),
                 motion_sigma: quiet[k].1 as f32,
                 shadowing_db: None,
                 shadowing_sigma_db: 0.0,

@@ -7,153 +7,31 @@
 
 mod common;
 
-use common::{Random, body, distance};
+use common::world::{CHANNELS, NOISE_DB, ROOM, World, ring};
 use wavewitness_num::math;
 use wavewitness_tomography::locate::{self, PathEvidence};
 use wavewitness_tomography::strength::{self, Background};
-use wavewitness_types::{Canonical, Detection, Room};
+use wavewitness_types::Canonical;
 
-const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 6.0, 2.6] };
-const CHANNELS: usize = 8;
-const CYCLE_S: f64 = 0.5;
-/// Decibels of noise of one reading.
-const NOISE_DB: f64 = 0.7;
-
-struct World {
-    nodes: Vec<[f64; 3]>,
-    reflectors: Vec<[f64; 3]>,
-    /// Added to every reading of a path, dB.
-    path_db: Vec<f64>,
-    strength: (strength::Plan, strength::State),
-    locate: (locate::Plan, locate::State),
-    evidence: Vec<PathEvidence>,
-    detections: Vec<Detection>,
-    summary: locate::Summary,
-    random: Random,
-}
-
-/// Nodes around the walls.
-fn ring(n: usize) -> Vec<[f64; 3]> {
-    let place = |k: usize| {
-        let s = 24.0 * k as f64 / n as f64;
-        let (side, f) = ((s / 6.0) as usize, s % 6.0);
-        let [x, y] = [[f, 0.0], [6.0, f], [6.0 - f, 6.0], [0.0, 6.0 - f]][side];
-        [x, y, 1.0]
-    };
-    (0..n).map(place).collect()
-}
-
-impl World {
-    fn new(nodes: Vec<[f64; 3]>, seed: u64) -> World {
-        let mut random = Random(seed);
-        let reflectors = (0..25)
-            .map(|_| [7.0 * random.uniform() - 0.5, 7.0 * random.uniform() - 0.5, 2.0 * random.uniform()])
-            .collect();
-        let mut ends = Vec::new();
-        for a in 0..nodes.len() {
-            ends.extend((a + 1..nodes.len()).map(|b| [a as u16, b as u16]));
-        }
-        let plan = locate::Plan::new(&locate::Config::default(), ROOM).unwrap();
-        let mut state = locate::State::new(&plan, ends.len() as u16);
-        for (k, &[a, b]) in ends.iter().enumerate() {
-            assert!(plan.add_path(k as u16, nodes[usize::from(a)], nodes[usize::from(b)], &mut state));
-        }
-        let strength_plan = strength::Plan::new(&strength::Config::default()).unwrap();
-        let mut world = World {
-            nodes,
-            reflectors,
-            path_db: vec![0.0; ends.len()],
-            strength: (strength_plan, strength::State::new(&ends, CHANNELS as u16)),
-            locate: (plan, state),
-            evidence: Vec::new(),
-            detections: Vec::new(),
-            summary: locate::Summary::default(),
-            random,
-        };
-        for _ in 0..40 {
-            world.cycle(&[], true);
-        }
-        world
-    }
-
-    fn paths(&self) -> Vec<(usize, usize)> {
-        (0..self.nodes.len()).flat_map(|a| (a + 1..self.nodes.len()).map(move |b| (a, b))).collect()
-    }
-
-    /// Strength of a path on a channel: the power of all phasors.
-    fn dbm(&self, a: [f64; 3], b: [f64; 3], channel: usize, people: &[[f64; 2]]) -> f64 {
-        let wavelength_m = 0.299_792_458 / (2.405 + 0.01 * channel as f64);
-        let (mut re, mut im) = (0.0, 0.0);
-        let mut add = |length_m: f64, amplitude: f64| {
-            let phase = std::f64::consts::TAU * length_m / wavelength_m;
-            re += amplitude * math::cos(phase);
-            im += amplitude * math::sin(phase);
-        };
-        let d = distance(a, b);
-        let mut direct = 1.0 / d;
-        for &[x, y] in people {
-            let (tx, rx) = (distance(a, [x, y, 1.0]), distance(b, [x, y, 1.0]));
-            let excess = tx + rx - d;
-            direct *= 1.0 - 0.7 * math::exp(-(excess / 0.06) * (excess / 0.06));
-            for p in body(x, y) {
-                add(distance(a, p) + distance(p, b), 0.12 / (distance(a, p) * distance(p, b)));
-            }
-        }
-        add(d, direct);
-        for &p in &self.reflectors {
-            add(distance(a, p) + distance(p, b), 0.3 / (distance(a, p) * distance(p, b)));
-        }
-        -30.0 + 10.0 * math::ln(re * re + im * im) / std::f64::consts::LN_10
-    }
-
-    fn cycle(&mut self, people: &[[f64; 2]], learning: bool) {
-        for (k, (a, b)) in self.paths().into_iter().enumerate() {
-            for channel in 0..CHANNELS {
-                for _ in 0..2 {
-                    let noise = NOISE_DB * self.random.normal() + self.path_db[k];
-                    let dbm = self.dbm(self.nodes[a], self.nodes[b], channel, people) + noise;
-                    let (plan, state) = &mut self.strength;
-                    assert!(plan.sample(k as u16, channel as u16, dbm.round() as f32, state));
-                }
-            }
-        }
-        let background = match (learning, self.summary.anybody < 0.1) {
-            (true, _) => Background::Learning,
-            (false, true) => Background::Empty,
-            (false, false) => Background::Occupied,
-        };
-        let (plan, state) = &mut self.strength;
-        let is_new = plan.close(CYCLE_S, background, state, &mut self.evidence);
-        if !learning {
-            let (plan, state) = &mut self.locate;
-            self.summary = plan.run(CYCLE_S, is_new, &self.evidence, state, &mut self.detections);
+/// Sum of squared position errors and of normalised ones over places where somebody stands for a while, and how many.
+fn survey(nodes: usize) -> (f64, f64, f64) {
+    let (mut squared, mut normalised, mut count) = (0.0, 0.0, 0.0);
+    for seed in 0..6 {
+        let mut world = World::new(ring(nodes), 100 + seed);
+        for _ in 0..3 {
+            let at = [0.8 + 4.4 * world.random.uniform(), 0.8 + 4.4 * world.random.uniform()];
+            world.stand(&[at], 12);
+            let Some(d) = world.detections.first() else { continue };
+            let (x, y) = (d.position_m[0] - at[0], d.position_m[1] - at[1]);
+            let ([a, b, _], [_, c, _]) = (d.covariance_m2[0], d.covariance_m2[1]);
+            let model_m = world.locate.0.model_error_m(world.evidence.len() as u16);
+            let (a, c) = (a + model_m * model_m, c + model_m * model_m);
+            squared += x * x + y * y;
+            normalised += (x * x * c - 2.0 * x * y * b + y * y * a) / (a * c - b * b);
+            count += 1.0;
         }
     }
-
-    fn stand(&mut self, people: &[[f64; 2]], cycles: usize) {
-        (0..cycles).for_each(|_| self.cycle(people, false));
-    }
-
-    /// Sum of squared position errors and of normalised ones over places where somebody stands for a while, and how many.
-    fn survey(nodes: usize) -> (f64, f64, f64) {
-        let (mut squared, mut normalised, mut count) = (0.0, 0.0, 0.0);
-        for seed in 0..6 {
-            let mut world = World::new(ring(nodes), 100 + seed);
-            for _ in 0..3 {
-                let at = [0.8 + 4.4 * world.random.uniform(), 0.8 + 4.4 * world.random.uniform()];
-                world.stand(&[at], 12);
-                let Some(d) = world.detections.first() else { continue };
-                let (x, y) = (d.position_m[0] - at[0], d.position_m[1] - at[1]);
-                let ([a, b, _], [_, c, _]) = (d.covariance_m2[0], d.covariance_m2[1]);
-                let model_m = world.locate.0.model_error_m(world.evidence.len() as u16);
-                let (a, c) = (a + model_m * model_m, c + model_m * model_m);
-                squared += x * x + y * y;
-                normalised += (x * x * c - 2.0 * x * y * b + y * y * a) / (a * c - b * b);
-                count += 1.0;
-            }
-        }
-        (squared, normalised, count)
-    }
+    (squared, normalised, count)
 }
 
 #[test]
@@ -163,7 +41,7 @@ fn more_links_place_a_still_person_better_and_the_covariance_covers_it() {
     // 1.8. Two is right for two coordinates; with few links some places are far off, and the sigma does not say so.
     for (nodes, least, most_m, most_nees) in [(6, 16.0, 1.5, 5.0), (9, 16.0, 1.6, 8.0), (14, 15.0, 0.6, 3.5)]
     {
-        let (squared, normalised, count) = World::survey(nodes);
+        let (squared, normalised, count) = survey(nodes);
         let (rms_m, nees) = (math::sqrt(squared / count), normalised / count);
         eprintln!("{nodes} nodes: {count} of 18 seen, RMS {rms_m:.2} m, NEES {nees:.2}");
         assert!(count >= least, "{nodes} nodes: {count} of 18");

@@ -17,8 +17,12 @@ pub(super) struct Field {
     is_inside: Vec<bool>,
     /// Where somebody new is.
     pub prior: Vec<f64>,
-    /// Density relative to that in the room.
-    weight: Vec<f64>,
+}
+
+/// Half of a symmetric kernel.
+struct Taps {
+    values: [f64; MAX_SIDE],
+    reach: usize,
 }
 
 impl Field {
@@ -35,7 +39,6 @@ impl Field {
             pitch_m,
             is_inside: Vec::new(),
             prior: Vec::new(),
-            weight: Vec::new(),
         };
         let mut total = 0.0;
         for cell in 0..field.cells() {
@@ -43,10 +46,12 @@ impl Field {
             let inside = (0..2).all(|k| p[k] >= room.min_m[k] && p[k] <= room.max_m[k]);
             let weight = if inside { 1.0 } else { config.outside_weight };
             field.is_inside.push(inside);
-            field.weight.push(weight);
+            field.prior.push(weight);
             total += weight;
         }
-        field.prior = field.weight.iter().map(|w| w / total).collect();
+        for prior in &mut field.prior {
+            *prior /= total;
+        }
         field
     }
 
@@ -104,19 +109,20 @@ impl Field {
         ([middle[0] + mean[0], middle[1] + mean[1]], spread)
     }
 
-    /// Spreads a density by a Gaussian of this variance along each axis, and normalises it.
-    pub fn diffuse(&self, variance_m2: f64, density: &[f64], half: &mut [f64], out: &mut [f64]) {
-        let taps = self.taps(variance_m2);
-        let [nx, ny] = self.counts;
-        for j in 0..ny {
-            spread(&taps, nx, |i| density[j * nx + i], |i, v| half[j * nx + i] = v);
-        }
-        for i in 0..nx {
-            spread(&taps, ny, |j| half[j * nx + i], |j, v| out[j * nx + i] = v);
-        }
+    /// Spreads a density by a Gaussian of this variance along each axis, weighs what is outside the room by `outside`, and
+    /// normalises it.
+    pub fn diffuse(
+        &self,
+        variance_m2: f64,
+        outside: f64,
+        density: &[f64],
+        half: &mut [f64],
+        out: &mut [f64],
+    ) {
+        self.spread(&self.taps(variance_m2), density, half, out);
         let mut total = 0.0;
-        for (p, &w) in out.iter_mut().zip(&self.weight) {
-            *p *= w;
+        for (p, &inside) in out.iter_mut().zip(&self.is_inside) {
+            *p *= if inside { 1.0 } else { outside };
             total += *p;
         }
         for (p, &prior) in out.iter_mut().zip(&self.prior) {
@@ -124,39 +130,59 @@ impl Field {
         }
     }
 
+    /// Convolves with a symmetric kernel along x, then along y; what leaves the grid is gone.
+    fn spread(&self, taps: &Taps, density: &[f64], half: &mut [f64], out: &mut [f64]) {
+        let [nx, ny] = self.counts;
+        for (from, to) in density.chunks_exact(nx).zip(half.chunks_exact_mut(nx)) {
+            scale(taps.values[0], from, to);
+            for k in 1..(taps.reach + 1).min(nx) {
+                add(taps.values[k], &from[k..], &mut to[..nx - k]);
+                add(taps.values[k], &from[..nx - k], &mut to[k..]);
+            }
+        }
+        scale(taps.values[0], half, out);
+        for k in 1..(taps.reach + 1).min(ny) {
+            let by = k * nx;
+            add(taps.values[k], &half[by..], &mut out[..(ny - k) * nx]);
+            add(taps.values[k], &half[..(ny - k) * nx], &mut out[by..]);
+        }
+    }
+
     /// One side of a symmetric kernel: a sampled Gaussian where it is wide, three taps of exactly the variance where it
     /// is narrower than a cell (samples of it would have less).
-    fn taps(&self, variance_m2: f64) -> [f64; MAX_SIDE] {
+    fn taps(&self, variance_m2: f64) -> Taps {
         let mut taps = [0.0; MAX_SIDE];
         let variance = variance_m2 / (self.pitch_m * self.pitch_m);
         if variance < 0.6 {
             taps[0] = 1.0 - variance;
             taps[1] = 0.5 * variance;
-            return taps;
+            return Taps { values: taps, reach: 1 };
         }
-        let mut total = 0.0;
+        let (mut total, mut reach) = (0.0, 0);
         for (k, tap) in taps.iter_mut().enumerate() {
             let z2 = (k * k) as f64 / variance;
-            if z2 <= REACH * REACH {
-                *tap = math::exp(-0.5 * z2);
-                total += if k == 0 { *tap } else { 2.0 * *tap };
+            if z2 > REACH * REACH {
+                break;
             }
+            *tap = math::exp(-0.5 * z2);
+            total += if k == 0 { *tap } else { 2.0 * *tap };
+            reach = k;
         }
         for tap in &mut taps {
             *tap /= total;
         }
-        taps
+        Taps { values: taps, reach }
     }
 }
 
-/// A line of cells through a kernel; what leaves the grid is gone.
-fn spread(taps: &[f64; MAX_SIDE], n: usize, read: impl Fn(usize) -> f64, mut write: impl FnMut(usize, f64)) {
-    let reach = taps.iter().rposition(|&t| t > 0.0).unwrap_or(0);
-    for to in 0..n {
-        let mut total = 0.0;
-        for from in to.saturating_sub(reach)..(to + reach + 1).min(n) {
-            total += taps[to.abs_diff(from)] * read(from);
-        }
-        write(to, total);
+fn scale(by: f64, from: &[f64], to: &mut [f64]) {
+    for (t, &f) in to.iter_mut().zip(from) {
+        *t = by * f;
+    }
+}
+
+fn add(by: f64, from: &[f64], to: &mut [f64]) {
+    for (t, &f) in to.iter_mut().zip(from) {
+        *t += by * f;
     }
 }

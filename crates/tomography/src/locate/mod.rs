@@ -8,12 +8,16 @@
 //!
 //! The grid reaches beyond the room: somebody who passes outside is located there, and is nobody's ghost inside.
 
+mod errors;
 mod field;
 mod likelihood;
-mod nodes;
+mod model;
+#[cfg(test)]
+mod twins;
 
 use field::Field;
-use likelihood::{ENVIRONMENTS, Likelihood};
+use likelihood::Likelihood;
+use model::ENVIRONMENTS;
 use wavewitness_num::math;
 use wavewitness_types::stage_config::StageConfig;
 use wavewitness_types::{Canonical, ConfigError, Detection, Room, Sink};
@@ -26,6 +30,13 @@ const LIMIT: f64 = 14.0;
 const PRESENT: f64 = 0.5;
 /// Longest step of time that the filter takes: after it, nothing is known any more anyway, s.
 const MAX_STEP_S: f64 = 60.0;
+/// Cells whose likelihood is less than the best one's by more than this (in ln) get none: 10⁻¹⁷ of it. It also keeps
+/// densities away from subnormal numbers, with which processors are slow.
+const NEGLIGIBLE_LN: f64 = -40.0;
+/// Surroundings less probable than this have no say about a person beside another: they are learnt from lone ones.
+const UNLIKELY: f64 = 0.01;
+/// Sums of cycles are this close to an interval, s.
+const TIME_TOLERANCE_S: f64 = 1e-6;
 /// Coordinates beyond this are not a place.
 const MAX_COORDINATE_M: f64 = 1e4;
 
@@ -36,7 +47,8 @@ wavewitness_types::stage_config! {
         cells: u32 = 48, 8, 64;
         /// How far outside the room somebody can still be told from somebody inside, m.
         margin_m: f64 = 1.0, 0.0, 5.0;
-        /// Density of people there, relative to that in the room.
+        /// Density of people there, relative to that in the room: of somebody new, and once for each independent piece of
+        /// evidence.
         outside_weight: f64 = 0.5, 0.01, 1.0;
         /// Standard deviation of a link's deviation about the model, in ln: the body is no point, and walls reflect.
         model_sigma: f64 = 0.9, 0.1, 5.0;
@@ -48,7 +60,10 @@ wavewitness_types::stage_config! {
         error_freedom: f64 = 30.0, 1.0, 10000.0;
         /// Weight of a cycle's evidence: links err together, so that many are worth fewer.
         tempering: f64 = 0.3, 0.01, 1.0;
-        /// Cycles closer in time than this repeat each other and count by their share of it, s.
+        /// The filter takes a step when at least so much time has passed, and holds its result in between: what is wrong
+        /// with the evidence lasts longer than a cycle of the hub, s.
+        interval_s: f64 = 0.2, 0.0, 10.0;
+        /// Steps closer in time than this repeat each other and count by their share of it, s.
         decorrelation_s: f64 = 0.6, 0.01, 10.0;
         /// Diffusion of a walker, m²/s: variance along an axis that a second adds.
         diffusion_m2_s: f64 = 0.1, 0.001, 10.0;
@@ -64,7 +79,7 @@ wavewitness_types::stage_config! {
         people: u32 = 2, 1, 8;
         /// What every person beyond the first must explain more than the model's own error does, in ln of the likelihood
         /// for each path.
-        crowd_cost: f64 = 1.0, 0.0, 100.0;
+        crowd_cost: f64 = 0.25, 0.0, 100.0;
         /// Standard deviation of a position along an axis that lasts as long as a person stays where he is, in units of
         /// √(room area / paths): reflections that the model does not know. It does not average out over cycles.
         model_error_cells: f64 = 0.35, 0.0, 3.0;
@@ -97,6 +112,8 @@ pub struct Summary {
     pub anybody: f64,
     /// Probability that the surroundings are cluttered (rather than clear).
     pub cluttered: f64,
+    /// True if this cycle took a step of the filter; false if it holds an earlier one's result.
+    pub is_step: bool,
 }
 
 /// The stage, planned for a room.
@@ -126,6 +143,12 @@ pub struct State {
     work: Vec<f64>,
     predicted: Vec<f64>,
     ratios: [Vec<f64>; ENVIRONMENTS],
+    /// Since the last step, and since the last that weighed evidence; whether new evidence has come since.
+    passed_s: f64,
+    unweighed_s: f64,
+    is_pending: bool,
+    held: Summary,
+    held_detections: Vec<Detection>,
 }
 
 impl State {
@@ -140,6 +163,11 @@ impl State {
             work: vec![0.0; cells],
             predicted: vec![0.0; cells],
             ratios: [vec![0.0; cells], vec![0.0; cells]],
+            passed_s: 0.0,
+            unweighed_s: 0.0,
+            is_pending: false,
+            held: Summary::default(),
+            held_detections: Vec::with_capacity(MAX_LOCATED),
         }
     }
 }
@@ -177,8 +205,12 @@ impl Plan {
     }
 
     /// Takes a cycle's evidence, `dt_s` seconds after the last. `detections` is cleared and filled, a person each, the
-    /// surest first. `is_new` is false if the evidence is the last cycle's over again: then the filter only predicts. The
-    /// order of evidence does not matter, except that of two entries for one path the first counts.
+    /// surest first; give it the capacity of [`MAX_LOCATED`] and nothing is allocated. `is_new` is false if the evidence is
+    /// the last cycle's over again: if it has been since the last step, the filter only predicts. The order of evidence does
+    /// not matter, except that of two entries for one path the first counts.
+    ///
+    /// To be called in each cycle. A step is taken every [`Config::interval_s`], with the evidence of that cycle and all the
+    /// time since the last; in between, the last step's result is held ([`Summary::is_step`]).
     pub fn run(
         &self,
         dt_s: f64,
@@ -187,50 +219,60 @@ impl Plan {
         state: &mut State,
         detections: &mut Vec<Detection>,
     ) -> Summary {
-        detections.clear();
         let dt_s = if dt_s > 0.0 { math::min_f64(dt_s, MAX_STEP_S) } else { 0.0 };
+        state.passed_s = math::min_f64(state.passed_s + dt_s, MAX_STEP_S);
+        state.unweighed_s = math::min_f64(state.unweighed_s + dt_s, MAX_STEP_S);
+        state.is_pending |= is_new;
+        state.held.is_step = state.passed_s >= self.config.interval_s - TIME_TOLERANCE_S;
+        if state.held.is_step {
+            self.take_step(evidence, state);
+        }
+        detections.clear();
+        detections.extend_from_slice(&state.held_detections);
+        state.held
+    }
+
+    /// A step of every person's filter, and what comes of it.
+    fn take_step(&self, evidence: &[PathEvidence], state: &mut State) {
         let paths = state.likelihood.load(&self.config, evidence);
-        let weight = if !is_new || paths < self.config.min_paths as usize {
-            0.0
-        } else {
-            self.config.tempering * math::min_f64(1.0, dt_s / self.config.decorrelation_s)
-        };
+        let mut share = 0.0;
+        if state.is_pending && paths >= self.config.min_paths as usize {
+            share = math::min_f64(1.0, state.unweighed_s / self.config.decorrelation_s);
+            (state.unweighed_s, state.is_pending) = (0.0, false);
+        }
+        let dt_s = state.passed_s;
+        state.passed_s = 0.0;
         for person in 0..state.people.len() {
             let earlier = state.people[..person].iter().all(|p| p.existence > PRESENT);
             if earlier || state.people[person].existence > PRESENT {
-                self.step(person, dt_s, weight, state);
-            } else {
+                self.step(person, dt_s, share, state);
+            } else if state.people[person].existence > 0.0 {
                 state.people[person].existence = 0.0;
                 state.people[person].density.copy_from_slice(&self.field.prior);
             }
         }
-        self.report(state, detections);
+        self.report(state);
         let (mut absent, mut nobody) = (1.0, 1.0);
         for person in &state.people {
-            absent *= 1.0 - person.existence * self.field.inside(&person.density);
-            nobody *= 1.0 - person.existence;
+            if person.existence > 0.0 {
+                absent *= 1.0 - person.existence * self.field.inside(&person.density);
+                nobody *= 1.0 - person.existence;
+            }
         }
-        Summary {
+        state.held = Summary {
             paths: paths as u16,
             presence: 1.0 - absent,
             anybody: 1.0 - nobody,
             cluttered: state.environments[0],
-        }
+            is_step: true,
+        };
     }
 
-    /// Predicts one person and weighs the prediction by the evidence, given the others who are there.
-    fn step(&self, person: usize, dt_s: f64, weight: f64, state: &mut State) {
-        let State { likelihood, people, environments, work, predicted, ratios } = state;
-        let config = &self.config;
-        let stay = people[person].existence * math::exp(-dt_s / config.mean_stay_s);
-        let come = (1.0 - people[person].existence) * (1.0 - math::exp(-dt_s / config.mean_entry_s));
-        let prior = stay + come;
-        self.field.diffuse(config.diffusion_m2_s * dt_s, &people[person].density, work, predicted);
-        let relocated = 1.0 - math::exp(-dt_s / config.mean_relocation_s);
-        let kept = if prior > 0.0 { stay * (1.0 - relocated) / prior } else { 0.0 };
-        for (p, &born) in predicted.iter_mut().zip(&self.field.prior) {
-            *p = kept * *p + (1.0 - kept) * born;
-        }
+    /// Predicts one person and weighs the prediction by the evidence, given the others who are there. The evidence counts by
+    /// its `share` of an independent piece.
+    fn step(&self, person: usize, dt_s: f64, share: f64, state: &mut State) {
+        let prior = self.predict(person, dt_s, share, state);
+        let State { likelihood, people, environments, work, predicted, ratios, .. } = state;
         let mut others = [[0.0; 2]; MAX_LOCATED];
         let mut count = 0;
         for (k, other) in people.iter().enumerate() {
@@ -239,32 +281,29 @@ impl Plan {
                 count += 1;
             }
         }
-        likelihood.ratios(&self.field, &others[..count], weight, ratios);
         // The first explains what the model leaves over as well; a second body would always be welcome to that.
         let earlier = people[..person].iter().filter(|p| p.existence > PRESENT).count();
-        let cost = weight * config.crowd_cost * earlier as f64 * likelihood.deviations() as f64;
-        // One scale for both environments keeps their comparison.
-        let mut peak = f64::MIN;
-        for ratio in ratios.iter() {
-            for &value in ratio {
-                peak = math::max_f64(peak, value);
-            }
+        let hypothesis = &mut people[person];
+        let weight = self.config.tempering * share;
+        if weight == 0.0 || prior <= 0.0 {
+            hypothesis.existence = prior;
+            hypothesis.density.copy_from_slice(predicted);
+            hypothesis.mean_m = self.field.moments(&hypothesis.density).0;
+            return;
         }
-        let mut totals = [0.0; ENVIRONMENTS];
-        work.fill(0.0);
-        for (e, total) in totals.iter_mut().enumerate() {
-            for c in 0..work.len() {
-                let mass = predicted[c] * math::exp(ratios[e][c] - peak);
-                *total += mass;
-                work[c] += environments[e] * mass;
-            }
+        let cost = weight * self.config.crowd_cost * earlier as f64 * likelihood.deviations() as f64;
+        if count == 0 {
+            likelihood.ratios_alone(weight, ratios);
+        } else {
+            let likely = environments.map(|p| p > UNLIKELY);
+            likelihood.ratios_beside(&others[..count], likely, weight, ratios);
         }
+        let (peak, totals) = weigh(predicted, ratios, environments, work);
         let mut total = 0.0;
         for &mass in work.iter() {
             total += mass;
         }
-        let hypothesis = &mut people[person];
-        if total > 0.0 && prior > 0.0 {
+        if total > 0.0 {
             for (d, &mass) in hypothesis.density.iter_mut().zip(work.iter()) {
                 *d = mass / total;
             }
@@ -274,13 +313,38 @@ impl Plan {
             hypothesis.existence = 1.0 / (1.0 + math::exp(-odds));
         }
         hypothesis.mean_m = self.field.moments(&hypothesis.density).0;
-        if count == 0 && weight > 0.0 {
-            learn_environment(prior, peak, &totals, dt_s / config.mean_stay_s, environments);
+        if count == 0 {
+            learn_environment(prior, peak, &totals, dt_s / self.config.mean_stay_s, environments);
         }
     }
 
-    fn report(&self, state: &State, detections: &mut Vec<Detection>) {
-        for person in &state.people {
+    /// Fills `state.predicted` with where a person will be, given that he is; the probability that he is.
+    fn predict(&self, person: usize, dt_s: f64, share: f64, state: &mut State) -> f64 {
+        let config = &self.config;
+        let Hypothesis { existence, density, .. } = &state.people[person];
+        let stay = existence * math::exp(-dt_s / config.mean_stay_s);
+        let come = (1.0 - existence) * (1.0 - math::exp(-dt_s / config.mean_entry_s));
+        let prior = stay + come;
+        let variance_m2 = config.diffusion_m2_s * dt_s;
+        // The doubt about a place outside goes with every independent piece of evidence: the model's error is there each
+        // time. Steps without any don't repeat it, so that it does not depend on how often the filter is called.
+        let outside = math::pow(config.outside_weight, share);
+        self.field.diffuse(variance_m2, outside, density, &mut state.work, &mut state.predicted);
+        let relocated = 1.0 - math::exp(-dt_s / config.mean_relocation_s);
+        let kept = if prior > 0.0 { stay * (1.0 - relocated) / prior } else { 0.0 };
+        for (p, &born) in state.predicted.iter_mut().zip(&self.field.prior) {
+            *p = kept * *p + (1.0 - kept) * born;
+        }
+        prior
+    }
+
+    fn report(&self, state: &mut State) {
+        let State { people, held_detections: detections, .. } = state;
+        detections.clear();
+        for person in people.iter() {
+            if person.existence <= PRESENT {
+                continue;
+            }
             let inside = self.field.inside(&person.density);
             let existence = person.existence * inside;
             if existence <= PRESENT {
@@ -310,6 +374,35 @@ impl Plan {
     }
 }
 
+/// Weighs `predicted` by the ratios into `work`, with the environments averaged over: the greatest ratio, which is taken out
+/// (one scale for both environments keeps their comparison), and the mass under each environment.
+fn weigh(
+    predicted: &[f64],
+    ratios: &[Vec<f64>; ENVIRONMENTS],
+    environments: &[f64; ENVIRONMENTS],
+    work: &mut [f64],
+) -> (f64, [f64; ENVIRONMENTS]) {
+    let mut peak = f64::MIN;
+    for ratio in ratios {
+        for &value in ratio {
+            peak = math::max_f64(peak, value);
+        }
+    }
+    let mut totals = [0.0; ENVIRONMENTS];
+    work.fill(0.0);
+    for (e, total) in totals.iter_mut().enumerate() {
+        for c in 0..work.len() {
+            let below = ratios[e][c] - peak;
+            if below > NEGLIGIBLE_LN {
+                let mass = predicted[c] * math::exp(below);
+                *total += mass;
+                work[c] += environments[e] * mass;
+            }
+        }
+    }
+    (peak, totals)
+}
+
 /// Bayes over the environments by the evidence of a cycle, with a slow leak between them.
 fn learn_environment(
     prior: f64,
@@ -331,12 +424,21 @@ fn learn_environment(
     }
 }
 
+impl Canonical for PathEvidence {
+    fn canonical<S: Sink>(&self, out: &mut S) {
+        let Self { path, deviation } = self;
+        out.u16(*path);
+        out.f32(*deviation);
+    }
+}
+
 impl Canonical for Summary {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { paths, presence, anybody, cluttered } = self;
+        let Self { paths, presence, anybody, cluttered, is_step } = self;
         out.u16(*paths);
         out.f64(*presence);
         out.f64(*anybody);
         out.f64(*cluttered);
+        out.bool(*is_step);
     }
 }

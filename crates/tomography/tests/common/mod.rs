@@ -1,6 +1,9 @@
 //! A room whose links answer to bodies by a model that is not the one the crate inverts.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod walk;
+pub mod world;
+
 use wavewitness_num::math;
 use wavewitness_tomography::{Config, LinkEvidence, Plan, State};
 use wavewitness_types::{LinkId, Room};
