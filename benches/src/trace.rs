@@ -5,15 +5,15 @@ use crate::steady;
 use crate::witnessing::StageHasher;
 use std::ops::Range;
 use wavewitness_cir::gate;
-use wavewitness_engine::EngineConfig;
+use wavewitness_engine::{EngineConfig, breath, locating};
 use wavewitness_ingest::Outcome;
 use wavewitness_links::{LinkRecord, Resolution};
 use wavewitness_tomography::{Abstention, LinkEvidence, Reconstruction};
 use wavewitness_types::limits::MAX_LINKS;
 use wavewitness_types::{
-    AlignedFrame, Baseline, CalibratedFrame, CalibrationState, CirEstimate, Command, CsiFrame, CycleIndex,
-    Detection, FusedFrame, Gate, GateDecision, Geometry, Link, LinkId, LinkObservation, NodeHealth,
-    PersonTrack, Timestamp, ToneGrid, Transmitter, VoxelImage,
+    AlignedFrame, Baseline, Breathing, CalibratedFrame, CalibrationState, Canonical, CirEstimate, Command,
+    CsiFrame, CycleIndex, Detection, FusedFrame, Gate, GateDecision, Geometry, Link, LinkId, LinkObservation,
+    NoBreathing, NodeHealth, PersonTrack, Presence, Timestamp, ToneGrid, Transmitter, VoxelImage,
 };
 use wavewitness_world::{Graph, Input, LinkInput, Verdict};
 use {
@@ -37,6 +37,8 @@ pub struct Plans {
     pub calibration: calibration::Plan,
     /// Motion of each link.
     pub motion: motion::Plan,
+    /// Breathing.
+    pub breath: breath::Plan,
     /// Common phase and slope.
     pub phase_align: phase_align::Plan,
     /// All links on one grid.
@@ -47,6 +49,8 @@ pub struct Plans {
     pub gate: gate::Plan,
     /// Images.
     pub tomography: tomography::Plan,
+    /// Places by strength.
+    pub locating: Option<locating::Plan>,
     /// Tracks.
     pub pose: pose::Plan,
     /// Presence, count, quality.
@@ -65,6 +69,8 @@ pub struct States {
     /// See [`Plans`].
     pub motion: motion::State,
     /// See [`Plans`].
+    pub breath: breath::State,
+    /// See [`Plans`].
     pub phase_align: phase_align::State,
     /// See [`Plans`].
     pub fusion: fusion::State,
@@ -74,6 +80,8 @@ pub struct States {
     pub gate: gate::State,
     /// See [`Plans`].
     pub tomography: tomography::State,
+    /// See [`Plans`].
+    pub locating: Option<locating::State>,
     /// See [`Plans`].
     pub pose: pose::State,
     /// See [`Plans`].
@@ -152,6 +160,8 @@ pub struct Trace {
     pub fused: FusedFrame,
     /// What each link's motion detector says.
     pub motions: Vec<motion::LinkMotion>,
+    /// What a link that was looked at says of breathing.
+    pub breath: Option<breath::Finding>,
     /// Of each observation.
     pub cirs: Vec<CirEstimate>,
     /// By link id, of every link found and of every link heard.
@@ -162,7 +172,9 @@ pub struct Trace {
     pub evidence: Vec<LinkEvidence>,
     /// What tomography gave.
     pub imaging: Imaging,
-    /// Its detections.
+    /// Canonical bytes of the other way of tomography after the cycle.
+    pub strength: Option<Vec<u8>>,
+    /// Detections of the way that answers.
     pub detections: Vec<Detection>,
     /// The gate that the tracker went by, and its noise inflation.
     pub room_gate: (Gate, f64),
@@ -280,6 +292,9 @@ struct Runner {
     links: Vec<Link>,
     imaged: Option<Timestamp>,
     counts: Counts,
+    rejected_at: Vec<Option<Timestamp>>,
+    placed: Option<Timestamp>,
+    presence: Presence,
 }
 
 impl Runner {
@@ -290,7 +305,16 @@ impl Runner {
         let places = g.nodes.iter().filter(|n| n.position_m.is_some()).count()
             + g.access_points.iter().filter(|a| a.position_m.is_some()).count();
         let counts = Counts { geometry_known: g.room.is_some() && places >= 2, ..Counts::default() };
-        Runner { plans, states, links: Vec::new(), imaged: None, counts }
+        Runner {
+            plans,
+            states,
+            links: Vec::new(),
+            imaged: None,
+            counts,
+            rejected_at: vec![None; MAX_LINKS],
+            placed: None,
+            presence: BLANK.presence,
+        }
     }
 
     fn cycle<'a>(
@@ -325,8 +349,18 @@ impl Runner {
         plans.fusion.run(&observations, &self.links, baselines, at, &mut states.fusion, &mut fused);
         let mut motions = Vec::new();
         plans.motion.end_cycle(at, self.links.len(), &mut states.motion, &mut motions);
+        let moving = motions.iter().enumerate().filter(|(_, m)| m.moving);
+        moving.for_each(|(k, _)| states.breath.disturb(LinkId(k as u16), at));
+        let is_there = |k: usize| records.get(k).is_some_and(|r| r.retired.is_none());
+        let breath = plans.breath.end_cycle(at, is_there, &mut states.breath);
         let (cirs, gates, gate_evidence) = self.estimate_and_gate(&observations);
-        let (evidence, imaging, detections) = self.image(at, &observations, &gates);
+        for (gate, rejected) in gates.iter().zip(&mut self.rejected_at) {
+            if gate.is_some_and(|g| matches!(g.gate, Gate::Reject | Gate::Recalibrate)) {
+                *rejected = Some(at);
+            }
+        }
+        let (evidence, imaging, mut detections) = self.image(at, &observations, &motions, &gates);
+        self.place(at, &observations, &mut detections);
         let room_gate = room_gate(&gates);
         let Runner { plans, states, .. } = self;
         let summary = plans.pose.run(at, &detections, room_gate.0, room_gate.1, &mut states.pose);
@@ -347,11 +381,13 @@ impl Runner {
             conditions,
             fused,
             motions,
+            breath,
             cirs,
             gates,
             gate_evidence,
             evidence,
             imaging,
+            strength: self.states.locating.as_ref().map(Canonical::to_canonical_bytes),
             detections,
             room_gate,
             tracks,
@@ -366,6 +402,7 @@ impl Runner {
         };
         trace.verdict = self.plans.world.run(&trace.world_input(), &mut self.states.world);
         trace.graph = self.states.world.graph().clone();
+        self.presence = trace.verdict.presence;
         trace
     }
 
@@ -399,6 +436,7 @@ impl Runner {
         let Some(normalised) = plans.calibration.normalise(frame.clone(), id) else { return };
         calibrated.push(normalised.clone());
         plans.motion.frame(&normalised, &mut states.motion);
+        plans.breath.frame(&normalised, &mut states.breath);
         let baseline = states.calibration.baselines()[id.index()].as_ref();
         aligned.push(plans.phase_align.align(normalised, baseline, &mut states.phase_align));
     }
@@ -432,12 +470,20 @@ impl Runner {
         &mut self,
         at: Timestamp,
         observations: &[LinkObservation],
+        motions: &[motion::LinkMotion],
         gates: &[Option<GateDecision>],
     ) -> (Vec<LinkEvidence>, Imaging, Vec<Detection>) {
         let baselines = self.states.calibration.baselines();
+        let rejected_at = &self.rejected_at;
         let of = |o: &LinkObservation| {
+            if !is_trusted(rejected_at, o.link, at) {
+                return None;
+            }
             let inflation = gates[o.link.index()].map_or(1.0, |g| g.noise_inflation);
-            evidence_of(o, baselines[o.link.index()].as_ref()?, inflation)
+            let machine = motions.get(o.link.index()).is_some_and(|m| m.machine_z.is_some() && !m.moving);
+            let mut evidence = evidence_of(o, baselines[o.link.index()].as_ref()?, inflation)?;
+            evidence.motion = evidence.motion.filter(|_| !machine);
+            Some(evidence)
         };
         let evidence: Vec<_> = observations.iter().filter_map(of).collect();
         let mut detections = Vec::new();
@@ -450,6 +496,24 @@ impl Runner {
             }
         };
         (evidence, imaging, detections)
+    }
+
+    fn place(&mut self, at: Timestamp, observations: &[LinkObservation], detections: &mut Vec<Detection>) {
+        let dt_s = self.placed.map_or(0.0, |then| at.seconds_since(then));
+        self.placed = Some(at);
+        let Runner { plans, states, links, rejected_at, presence, .. } = self;
+        let room = locating::Room {
+            learning: states.calibration.learns_empty_room(),
+            baselines: states.calibration.version(),
+            presence: *presence,
+        };
+        if let (Some(plan), Some(state)) = (&plans.locating, &mut states.locating) {
+            let trusted = observations.iter().filter(|o| is_trusted(rejected_at, o.link, at));
+            let mut located = Vec::new();
+            if plan.run(dt_s, links, trusted, room, state, &mut located) {
+                *detections = located;
+            }
+        }
     }
 
     fn link_inputs(
@@ -477,9 +541,10 @@ impl Runner {
                     motion::Condition::Ready => motions[id].z,
                     _ => both.and_then(|(o, b)| Some(b.quiet_change.z(f64::from(o.change?)) as f32)),
                 },
-                drift_z: both.map(|(o, b)| b.quiet_incoherence.z(b.mean.incoherence(&o.mean)) as f32),
+                drift_z: both.map(|(o, b)| calibration::departure_z(b, o) as f32),
                 gate: gates[id].map_or(Gate::PredictOnly, |g| g.gate),
                 calibration: self.states.calibration.condition(link),
+                breathing: self.states.breath.reading(link),
             });
         }
         out
@@ -487,7 +552,7 @@ impl Runner {
 }
 
 const BLANK: Verdict = Verdict {
-    presence: wavewitness_types::Presence::Unknown(wavewitness_types::UnknownReason::NoData),
+    presence: Presence::Unknown(wavewitness_types::UnknownReason::NoData),
     motion: None,
     count: wavewitness_types::Count::Unknown(wavewitness_types::UnknownReason::NoData),
     gate: Gate::Reject,
@@ -499,7 +564,13 @@ const BLANK: Verdict = Verdict {
         links_heard: 0,
         links_known: 0,
     },
+    breathing: Breathing::Unknown(NoBreathing::NoData),
 };
+
+/// True unless the link's gate rejects it or did so in the last three seconds.
+fn is_trusted(rejected_at: &[Option<Timestamp>], link: LinkId, at: Timestamp) -> bool {
+    rejected_at[link.index()].is_none_or(|then| at.nanos_since(then) > 3_000_000_000)
+}
 
 fn evidence_of(o: &LinkObservation, baseline: &Baseline, inflation: f32) -> Option<LinkEvidence> {
     let motion = o.change.map(|change| {
@@ -542,11 +613,13 @@ impl Plans {
             links: links::Plan::new(&config.links, &config.geometry, &config.cycle)?,
             calibration: calibration::Plan::new(&config.calibration)?,
             motion: motion::Plan::new(&config.motion)?,
+            breath: breath::Plan::new(&config.breathing)?,
             phase_align: phase_align::Plan::new(&config.phase_align)?,
             fusion: fusion::Plan::new(&config.fusion)?,
             cir: grids.map(|grid| cir::Plan::new(&config.cir, grid)).collect::<Result<_, _>>()?,
             gate: gate::Plan::new(&config.gate)?,
             tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
+            locating: locating::Plan::new(&config.strength, &config.locate, &config.geometry)?,
             pose: pose::Plan::new(&config.pose, config.geometry.room)?,
             world: world::Plan::new(&config.world, &config.geometry)?,
         })
@@ -561,11 +634,13 @@ impl States {
             links: links::State::new(&plans.links),
             calibration: calibration::State::new(&plans.calibration),
             motion: motion::State::new(&plans.motion),
+            breath: breath::State::new(&plans.breath),
             phase_align: phase_align::State::new(&plans.phase_align),
             fusion: fusion::State::new(&plans.fusion),
             cir: plans.cir.iter().map(cir::Scratch::new).collect(),
             gate: gate::State::new(&plans.gate),
             tomography: tomography::State::new(&plans.tomography),
+            locating: plans.locating.as_ref().map(locating::State::new),
             pose: pose::State::new(&plans.pose),
             world: world::State::new(&plans.world),
         }

@@ -46,11 +46,13 @@ impl StageHasher {
         trace.observations.as_slice().canonical(self.of(Stage::PhaseAlign));
         trace.fused.canonical(self.of(Stage::Fusion));
         trace.motions.as_slice().canonical(self.of(Stage::Fusion));
+        self.of(Stage::Fusion).option(trace.breath.as_ref(), |s, f| f.canonical(s));
         trace.cirs.iter().for_each(|e| e.canonical(self.of(Stage::Cir)));
         trace.gate_evidence.iter().for_each(|e| e.canonical(self.of(Stage::Gate)));
         let found = trace.conditions.len();
         trace.gates[..found].iter().flatten().for_each(|g| g.canonical(self.of(Stage::Gate)));
         trace.imaging.as_outcome().canonical(self.of(Stage::Tomography));
+        self.of(Stage::Tomography).option(trace.strength.as_ref(), |s, bytes| s.put(bytes));
         trace.detections.as_slice().canonical(self.of(Stage::Tomography));
         trace.tracks.as_slice().canonical(self.of(Stage::Pose));
         trace.summary.canonical(self.of(Stage::Pose));
@@ -59,6 +61,7 @@ impl StageHasher {
         trace.verdict.count.canonical(hasher);
         trace.verdict.gate.canonical(hasher);
         trace.verdict.quality.canonical(hasher);
+        trace.verdict.breathing.canonical(hasher);
         trace.graph.canonical(hasher);
         let mut out = [Digest::ZERO; Stage::COUNT];
         out.iter_mut().zip(&mut self.0).for_each(|(digest, hasher)| *digest = hasher.finish());

@@ -24,4 +24,5 @@ pub fn first_difference(a: &PoseFrame, b: &PoseFrame) -> Option<String> {
         .or_else(|| list("people", &a.people, &b.people))
         .or_else(|| differs("gate", &a.gate, &b.gate))
         .or_else(|| differs("quality", &a.quality, &b.quality))
+        .or_else(|| differs("breathing", &a.breathing, &b.breathing))
 }

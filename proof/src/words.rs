@@ -1,7 +1,7 @@
 //! A published cycle in words and as JSON, for people who check a proof.
 
 use serde_json::{Value, json};
-use wavewitness_types::{Count, Person, PoseFrame, Presence, PresenceBasis};
+use wavewitness_types::{Breathing, Count, Person, PoseFrame, Presence, PresenceBasis};
 
 fn basis(basis: PresenceBasis) -> &'static str {
     match basis {
@@ -10,7 +10,7 @@ fn basis(basis: PresenceBasis) -> &'static str {
     }
 }
 
-/// Presence, count and people, a line each.
+/// Presence, count, breathing and people, a line each.
 pub fn frame(frame: &PoseFrame) -> Vec<String> {
     let presence = match frame.presence {
         Presence::Unknown(reason) => format!("unknown ({})", reason.name()),
@@ -26,7 +26,12 @@ pub fn frame(frame: &PoseFrame) -> Vec<String> {
             format!("{best}, probability {:.3}", p[usize::from(best)])
         }
     };
-    let mut out = vec![format!("presence  {presence}"), format!("count     {count}")];
+    let breathing = match frame.breathing {
+        Breathing::Unknown(reason) => format!("unknown ({})", reason.name()),
+        Breathing::Rate(rate) => format!("{:.1} ± {:.1} a minute (1 sigma)", rate.bpm, rate.sigma_bpm),
+    };
+    let mut out =
+        vec![format!("presence  {presence}"), format!("count     {count}"), format!("breathing {breathing}")];
     if frame.people.is_empty() {
         out.push("people    none is published".to_owned());
     }
@@ -45,7 +50,7 @@ fn person(person: &Person) -> String {
     )
 }
 
-/// Presence, count and people as JSON; `null` is what was not measured.
+/// Presence, count, breathing and people as JSON; `null` is what was not measured.
 pub fn frame_json(frame: &PoseFrame) -> Value {
     let presence = match frame.presence {
         Presence::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
@@ -71,5 +76,13 @@ pub fn frame_json(frame: &PoseFrame) -> Value {
             })
         })
         .collect();
-    json!({ "presence": presence, "count": count, "people": people, "gate": frame.gate.name() })
+    let breathing = match frame.breathing {
+        Breathing::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
+        Breathing::Rate(rate) => {
+            json!({ "state": "known", "bpm": rate.bpm, "sigma_bpm": rate.sigma_bpm, "links": rate.links })
+        }
+    };
+    json!({
+        "presence": presence, "count": count, "people": people, "breathing": breathing, "gate": frame.gate.name(),
+    })
 }

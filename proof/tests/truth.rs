@@ -1,10 +1,12 @@
 //! Guards what is published against the simulator's truth, in simulation only: nobody in an empty room, somebody when
-//! there is, and sigmas that cover the errors. It has caught positions that were wrong by metres and claimed 0.4 m.
+//! there is, sigmas that cover the errors, and the rate of somebody who only breathes. It has caught positions that were
+//! wrong by metres and claimed 0.4 m.
 
 use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
+use wavewitness_fixtures::motion::{Person, Walk};
 use wavewitness_fixtures::{Scene, Simulation, scenes};
 use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, PoseFrame, Presence, Source, Timestamp,
+    BootRecord, Breathing, Canonical, Command, CycleIndex, Event, PoseFrame, Presence, Source, Timestamp,
 };
 use wavewitness_witness::{Genesis, SPECIFICATION};
 
@@ -100,4 +102,38 @@ fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty()
     );
     assert!(shown > cycles / 2, "a walker is shown in only {shown} of {cycles} cycles");
     assert!(share >= 0.9, "only {share:.2} of the errors are within the published 95 % region");
+}
+
+#[test]
+fn who_sits_still_stays_present_with_a_breathing_rate_and_leaves_an_empty_room() {
+    let mut scene = Scene::mesh("still", 85);
+    let walk = Walk::from(0.5, 2.6).to(2.9, 2.2, 1.0).pause(45.0).to(0.5, 2.6, 1.0);
+    let mut person = Person::new(1, walk).visiting(20_000_000_000);
+    person.breathing_hz = 0.3;
+    scene.people = vec![person];
+    let (mut rates, mut covered, mut first_s) = (0, 0, None);
+    for (frame, people) in run(&scene, 1) {
+        let t = seconds(&scene, frame.at);
+        // On the chair from 22.4 to 67.4 s, out by 70 s.
+        if (24.0..69.0).contains(&t) {
+            assert_eq!(is_present(&frame), Some(true), "lost at {t} s");
+        }
+        if t >= 76.0 {
+            assert!(people.is_empty() && is_present(&frame) == Some(false), "not empty at {t} s");
+        }
+        let Breathing::Rate(rate) = frame.breathing else { continue };
+        assert!((24.0..69.0).contains(&t), "a rate at {t} s");
+        first_s.get_or_insert(t);
+        rates += 1;
+        let error = (f64::from(rate.bpm) - 18.0).abs();
+        assert!(error < 1.0, "{rate:?} at {t} s");
+        covered += u32::from(error < 3.0 * f64::from(rate.sigma_bpm));
+    }
+    let first_s = first_s.unwrap_or(f64::INFINITY);
+    println!(
+        "simulated: 18 a minute; first rate {:.1} s after sitting down, {rates} cycles, {covered} within 3 sigma",
+        first_s - 22.4
+    );
+    assert!(first_s < 55.0 && rates > 200, "first rate at {first_s} s, {rates} cycles");
+    assert!(covered * 100 >= rates * 90, "{covered} of {rates} within 3 sigma");
 }

@@ -3,7 +3,8 @@
 
 use crate::cycle::{CycleReport, Work, observation_of};
 use crate::stages::{Plans, States};
-use wavewitness_motion::Condition;
+use wavewitness_calibration::departure_z;
+use wavewitness_motion::{Condition, LinkMotion};
 use wavewitness_num::math;
 use wavewitness_tomography::LinkEvidence;
 use wavewitness_types::limits::MAX_PEOPLE;
@@ -17,8 +18,11 @@ const IMAGES_HOLD_NS: u64 = 1_000_000_000;
 
 /// What tomography may use of each observation: motion as the excess of ln change over its quiet mean, and shadowing
 /// as the loss against the baseline's signal strength. A walking person makes a link incoherent with its empty-room
-/// baseline, which is signal and no fault, so the gate does not remove a link here: it widens its sigma.
+/// baseline, which is signal and no fault, so a doubtful gate does not remove a link here: it widens its sigma. A link that
+/// is or was lately rejected hears no channel at all, or compares with a memory of none.
 pub(crate) fn evidence(
+    trusted: impl Fn(LinkId) -> bool,
+    motions: &[LinkMotion],
     observations: &[LinkObservation],
     baselines: &[Option<Baseline>],
     gates: &[Option<GateDecision>],
@@ -26,8 +30,14 @@ pub(crate) fn evidence(
 ) {
     for observation in observations {
         let Some(baseline) = &baselines[observation.link.index()] else { continue };
+        if !trusted(observation.link) {
+            continue;
+        }
         let inflation = gates[observation.link.index()].map_or(1.0, |g| g.noise_inflation);
-        let motion = observation.change.map(|change| {
+        // What a machine moves, and nobody beside it, is no mover's.
+        let machine =
+            motions.get(observation.link.index()).is_some_and(|m| m.machine_z.is_some() && !m.moving);
+        let motion = observation.change.filter(|_| !machine).map(|change| {
             let excess = baseline.quiet_change.z(f64::from(change)) as f32 * baseline.quiet_change.ln_sd;
             if excess > 0.0 { excess } else { 0.0 }
         });
@@ -97,6 +107,7 @@ pub(crate) fn conclude(
     frame.count = verdict.count;
     frame.gate = verdict.gate;
     frame.quality = verdict.quality;
+    frame.breathing = verdict.breathing;
     frame.people.clear();
     for mut person in plans.pose.people(&states.pose).take(MAX_PEOPLE) {
         widen(&mut person, work.model_error_m);
@@ -135,10 +146,9 @@ fn link_inputs(states: &States, work: &mut Work) {
         let observation = observation_of(observations, link);
         let baseline = states.calibration.baselines()[id].as_ref();
         let (coarse_z, drift_z) = match (observation, baseline) {
-            (Some(o), Some(b)) => (
-                o.change.map(|c| b.quiet_change.z(f64::from(c)) as f32),
-                Some(b.quiet_incoherence.z(b.mean.incoherence(&o.mean)) as f32),
-            ),
+            (Some(o), Some(b)) => {
+                (o.change.map(|c| b.quiet_change.z(f64::from(c)) as f32), Some(departure_z(b, o) as f32))
+            }
             _ => (None, None),
         };
         // The detector of its own frames knows the link's quiet better than the baseline's change, once it knows it.
@@ -155,6 +165,7 @@ fn link_inputs(states: &States, work: &mut Work) {
             drift_z,
             gate: work.gates[id].map_or(Gate::PredictOnly, |g| g.gate),
             calibration: states.calibration.condition(link),
+            breathing: states.breath.reading(link),
         });
     }
 }

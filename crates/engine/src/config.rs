@@ -90,6 +90,8 @@ engine_config! {
     calibration: wavewitness_calibration::Config;
     /// Motion of each link.
     motion: wavewitness_motion::Config;
+    /// Breathing rate.
+    breathing: wavewitness_breathing::Config;
     /// Common phase and slope.
     phase_align: wavewitness_phase_align::Config;
     /// Attention.
@@ -100,6 +102,10 @@ engine_config! {
     gate: wavewitness_cir::gate::Config;
     /// Images.
     tomography: wavewitness_tomography::Config;
+    /// Baselines of signal strength.
+    strength: wavewitness_tomography::strength::Config;
+    /// The likelihood of places.
+    locate: wavewitness_tomography::locate::Config;
     /// Tracks.
     pose: wavewitness_pose::Config;
     /// Presence, count, quality.

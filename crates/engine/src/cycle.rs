@@ -2,6 +2,7 @@
 
 use crate::assemble;
 use crate::config::EngineConfig;
+use crate::locating;
 use crate::stages::{Plans, StageHashers, States};
 use core::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -12,9 +13,9 @@ use wavewitness_motion::LinkMotion;
 use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
-    BootRecord, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection, Event,
-    FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, PoseFrame, Presence, Quality,
-    Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    BootRecord, Breathing, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection,
+    Event, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing, PoseFrame,
+    Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
 };
 use wavewitness_witness::{
     Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
@@ -51,14 +52,20 @@ pub(crate) struct Work {
     pub gates: Vec<Option<GateDecision>>,
     pub evidence: Vec<LinkEvidence>,
     pub detections: Vec<Detection>,
+    /// Those that strength gives.
+    pub located: Vec<Detection>,
     pub link_inputs: Vec<LinkInput>,
     /// What each link's motion detector says, by link.
     pub motions: Vec<LinkMotion>,
     pub frames: u32,
     pub rejected: u32,
     pub unassigned: u32,
+    /// When each link's gate last rejected it, since the boot.
+    pub rejected_at: Vec<Option<Timestamp>>,
     /// When the last image was made, since the boot.
     pub imaged: Option<Timestamp>,
+    /// When strengths were last looked at, since the boot.
+    pub placed: Option<Timestamp>,
     /// Error of a position that does not average out, in metres: of the last image.
     pub model_error_m: f64,
     /// When the last frame arrived, since the boot.
@@ -77,12 +84,15 @@ impl Work {
             gates: vec![None; MAX_LINKS],
             evidence: Vec::with_capacity(MAX_LINKS),
             detections: Vec::with_capacity(64),
+            located: Vec::with_capacity(64),
             link_inputs: Vec::with_capacity(MAX_LINKS),
             motions: Vec::with_capacity(MAX_LINKS),
             frames: 0,
             rejected: 0,
             unassigned: 0,
+            rejected_at: vec![None; MAX_LINKS],
             imaged: None,
+            placed: None,
             model_error_m: 0.0,
             last_frame: None,
         }
@@ -105,6 +115,8 @@ impl Work {
     }
 }
 
+/// What a link compares itself with holds what it heard while it was rejected, for about this long.
+const REJECTION_LASTS_NS: u64 = 3_000_000_000;
 /// Commands that one cycle takes.
 const MAX_COMMANDS: usize = 16;
 
@@ -149,7 +161,9 @@ impl Engine {
         self.states = States::new(&self.plans, record.next_cycle, &record.baselines);
         self.work.end();
         self.work.links.clear();
-        (self.work.imaged, self.work.last_frame) = (None, None);
+        self.work.rejected_at.fill(None);
+        (self.work.imaged, self.work.placed, self.work.last_frame) = (None, None, None);
+        self.report.frame.presence = Presence::Unknown(UnknownReason::NoData);
         let inputs = self.inputs.entry(&Event::Boot { at, record: record.clone() });
         self.entry(EntryKind::Boot, record.next_cycle, at, inputs)
     }
@@ -259,8 +273,14 @@ impl Engine {
     fn take_commands(&mut self, at: Timestamp) {
         for (_, command) in &self.work.commands {
             self.plans.calibration.command(*command, at, &mut self.states.calibration);
-            if *command == Command::StartCalibration {
-                self.plans.motion.learn(&mut self.states.motion);
+            match command {
+                Command::StartCalibration => self.plans.motion.learn(&mut self.states.motion),
+                Command::ClearCalibration => {
+                    if let Some(locating) = &mut self.states.locating {
+                        locating.clear();
+                    }
+                }
+                Command::CancelCalibration => {}
             }
         }
     }
@@ -313,6 +333,7 @@ impl Engine {
         let Some(calibrated) = self.plans.calibration.normalise(frame, id) else { return };
         self.hashers.add(Stage::Calibration, &calibrated);
         self.plans.motion.frame(&calibrated, &mut self.states.motion);
+        self.plans.breath.frame(&calibrated, &mut self.states.breath);
         let baseline = self.states.calibration.baselines()[id.index()].as_ref();
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
@@ -358,6 +379,15 @@ impl Engine {
         let Work { links, motions, .. } = &mut self.work;
         self.plans.motion.end_cycle(at, links.len(), &mut self.states.motion, motions);
         self.hashers.add(Stage::Fusion, self.work.motions.as_slice());
+        for (k, motion) in self.work.motions.iter().enumerate() {
+            if motion.moving {
+                self.states.breath.disturb(LinkId(k as u16), at);
+            }
+        }
+        let records = self.states.links.links();
+        let is_there = |k: usize| records.get(k).is_some_and(|r| r.retired.is_none());
+        let finding = self.plans.breath.end_cycle(at, is_there, &mut self.states.breath);
+        self.hashers.of(Stage::Fusion).option(finding.as_ref(), |s, f| f.canonical(s));
     }
 
     fn estimate_and_gate(&mut self) {
@@ -385,11 +415,20 @@ impl Engine {
 
     /// Images, detections, tracks.
     fn locate(&mut self, at: Timestamp) {
+        let Work { gates, rejected_at, evidence, motions, .. } = &mut self.work;
+        for (gate, rejected) in gates.iter().zip(rejected_at.iter_mut()) {
+            if gate.is_some_and(|g| matches!(g.gate, Gate::Reject | Gate::Recalibrate)) {
+                *rejected = Some(at);
+            }
+        }
+        let trusted = |link: LinkId| is_trusted(rejected_at, link, at);
         assemble::evidence(
+            trusted,
+            motions,
             self.states.phase_align.observations(),
             self.states.calibration.baselines(),
-            &self.work.gates,
-            &mut self.work.evidence,
+            gates,
+            evidence,
         );
         let outcome = self.plans.tomography.run(
             &self.work.evidence,
@@ -401,11 +440,41 @@ impl Engine {
             self.work.model_error_m = self.plans.tomography.model_error_m(motion.paths).unwrap_or(0.0);
         }
         self.hashers.add(Stage::Tomography, &outcome);
+        self.place(at);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
         let (gate, inflation) = assemble::room_gate(&self.work.gates);
         let summary = self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose);
         self.hashers.add(Stage::Pose, self.states.pose.tracks());
         self.hashers.add(Stage::Pose, &summary);
+    }
+
+    /// People by the likelihood of places, instead of the image's, where strengths tell it.
+    fn place(&mut self, at: Timestamp) {
+        let dt_s = self.work.placed.map_or(0.0, |then| at.seconds_since(then));
+        self.work.placed = Some(at);
+        let room = locating::Room {
+            learning: self.states.calibration.learns_empty_room(),
+            baselines: self.states.calibration.version(),
+            presence: self.report.frame.presence,
+        };
+        if let (Some(plan), Some(state)) = (&self.plans.locating, &mut self.states.locating) {
+            let observations = self.states.phase_align.observations();
+            let located = &mut self.work.located;
+            let trusted = |link: LinkId| is_trusted(&self.work.rejected_at, link, at);
+            if plan.run(
+                dt_s,
+                &self.work.links,
+                observations.iter().filter(|o| trusted(o.link)),
+                room,
+                state,
+                located,
+            ) {
+                core::mem::swap(&mut self.work.detections, located);
+                self.work.model_error_m = plan.model_error_m(state);
+            }
+        }
+        let hasher = self.hashers.of(Stage::Tomography);
+        hasher.option(self.states.locating.as_ref(), |s, state| state.canonical(s));
     }
 
     fn conclude(&mut self, at: Timestamp, cycle: CycleIndex) {
@@ -425,6 +494,7 @@ impl Engine {
         frame.count.canonical(hasher);
         frame.gate.canonical(hasher);
         frame.quality.canonical(hasher);
+        frame.breathing.canonical(hasher);
         self.states.world.graph().canonical(hasher);
     }
 
@@ -483,7 +553,7 @@ impl Engine {
 
     /// Every baseline, to be carried over a restart in [`BootRecord::baselines`].
     pub fn export_baselines(&self) -> Vec<u8> {
-        self.states.calibration.export()
+        self.states.export(&self.plans)
     }
 
     /// Rejected datagrams since the boot, by reason; reasons without any are left out.
@@ -491,6 +561,11 @@ impl Engine {
         let counts = self.states.ingest.rejects();
         Reject::ALL.iter().map(|r| (r.name(), counts[r.index()])).filter(|(_, n)| *n > 0).collect()
     }
+}
+
+/// True unless the link's gate rejects it or did so lately.
+fn is_trusted(rejected_at: &[Option<Timestamp>], link: LinkId, at: Timestamp) -> bool {
+    rejected_at[link.index()].is_none_or(|then| at.nanos_since(then) > REJECTION_LASTS_NS)
 }
 
 fn payload<'a>(bytes: &'a [u8], arrival: &Arrival) -> &'a [u8] {
@@ -523,6 +598,7 @@ fn blank_report(source: Source) -> CycleReport {
             },
             nodes: Vec::with_capacity(MAX_NODES),
             links: Vec::<LinkStatus>::with_capacity(MAX_LINKS),
+            breathing: Breathing::Unknown(NoBreathing::NoData),
         },
         published: Vec::with_capacity(64 << 10),
         witness: Witness {

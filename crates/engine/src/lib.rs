@@ -8,8 +8,10 @@
 //! stage, carries values from one to the next, and hashes what each made.
 
 mod assemble;
+pub mod breath;
 mod config;
 mod cycle;
+pub mod locating;
 mod replay;
 mod stages;
 

@@ -1,8 +1,9 @@
 //! Plans and states of every stage, and the hashers of their outputs.
 
 use crate::config::EngineConfig;
+use crate::{breath, locating};
 use wavewitness_cir::gate;
-use wavewitness_types::canonical::Sink;
+use wavewitness_types::canonical::{Reader, Sink};
 use wavewitness_types::{Canonical, ConfigError, CycleIndex, ToneGrid};
 use wavewitness_witness::{Digest, Digester, Stage, context};
 use {
@@ -12,17 +13,23 @@ use {
     wavewitness_world as world,
 };
 
+/// First byte of exported baselines that hold strengths, too; an export of channels alone begins with another.
+const ENVELOPE: u8 = 2;
+
 /// Made once from the configuration.
 pub(crate) struct Plans {
     pub ingest: ingest::Plan,
     pub links: links::Plan,
     pub calibration: calibration::Plan,
     pub motion: motion::Plan,
+    pub breath: breath::Plan,
     pub phase_align: phase_align::Plan,
     pub fusion: fusion::Plan,
     pub cir: Vec<cir::Plan>,
     pub gate: gate::Plan,
     pub tomography: tomography::Plan,
+    /// Absent without a room or two antennas with places.
+    pub locating: Option<locating::Plan>,
     pub pose: pose::Plan,
     pub world: world::Plan,
     /// True if the room and at least two antennas have places.
@@ -39,6 +46,7 @@ impl Plans {
             links: links::Plan::new(&config.links, &config.geometry, &config.cycle)?,
             calibration: calibration::Plan::new(&config.calibration)?,
             motion: motion::Plan::new(&config.motion)?,
+            breath: breath::Plan::new(&config.breathing)?,
             phase_align: phase_align::Plan::new(&config.phase_align)?,
             fusion: fusion::Plan::new(&config.fusion)?,
             cir: ToneGrid::ALL
@@ -47,6 +55,7 @@ impl Plans {
                 .collect::<Result<_, _>>()?,
             gate: gate::Plan::new(&config.gate)?,
             tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
+            locating: locating::Plan::new(&config.strength, &config.locate, &config.geometry)?,
             pose: pose::Plan::new(&config.pose, config.geometry.room)?,
             world: world::Plan::new(&config.world, &config.geometry)?,
             geometry_known: config.geometry.room.is_some() && places >= 2,
@@ -65,11 +74,13 @@ pub(crate) struct States {
     pub links: links::State,
     pub calibration: calibration::State,
     pub motion: motion::State,
+    pub breath: breath::State,
     pub phase_align: phase_align::State,
     pub fusion: fusion::State,
     pub cir: Vec<cir::Scratch>,
     pub gate: gate::State,
     pub tomography: tomography::State,
+    pub locating: Option<locating::State>,
     pub pose: pose::State,
     pub world: world::State,
 }
@@ -77,20 +88,53 @@ pub(crate) struct States {
 impl States {
     /// Empty, but for baselines carried over; bytes that are not baselines are taken as none.
     pub fn new(plans: &Plans, first_cycle: CycleIndex, baselines: &[u8]) -> States {
-        States {
+        let mut states = States {
             ingest: ingest::State::new(&plans.ingest),
             links: links::State::new(&plans.links),
-            calibration: calibration::State::import(&plans.calibration, baselines)
-                .unwrap_or_else(|| calibration::State::new(&plans.calibration)),
+            calibration: calibration::State::new(&plans.calibration),
             motion: motion::State::new(&plans.motion),
+            breath: breath::State::new(&plans.breath),
             phase_align: phase_align::State::new(&plans.phase_align),
             fusion: fusion::State::new(&plans.fusion),
             cir: plans.cir.iter().map(cir::Scratch::new).collect(),
             gate: gate::State::new(&plans.gate),
             tomography: tomography::State::new(&plans.tomography),
+            locating: plans.locating.as_ref().map(locating::State::new),
             pose: pose::State::resumed(&plans.pose, first_cycle),
             world: world::State::new(&plans.world),
+        };
+        states.import(plans, baselines);
+        states
+    }
+
+    fn import(&mut self, plans: &Plans, baselines: &[u8]) {
+        let mut r = Reader::new(baselines);
+        // Without an envelope (numerics version 3 and before) all of it is the channels' baselines.
+        let channels = match baselines.first() {
+            Some(&ENVELOPE) => r.u8().and_then(|_| r.bytes(baselines.len())).unwrap_or_default(),
+            _ => baselines,
+        };
+        if let Some(calibration) = calibration::State::import(&plans.calibration, channels) {
+            self.calibration = calibration;
         }
+        if let (Some(plan), Some(state), true) =
+            (&plans.locating, &mut self.locating, baselines.first() == Some(&ENVELOPE))
+        {
+            plan.import(&mut r, state);
+        }
+    }
+
+    /// Baselines of channels and of strengths, as [`States::new`] takes them.
+    pub fn export(&self, plans: &Plans) -> Vec<u8> {
+        let channels = self.calibration.export();
+        let mut out = Vec::new();
+        out.u8(ENVELOPE);
+        out.bytes(&channels);
+        match (&plans.locating, &self.locating) {
+            (Some(plan), Some(state)) => plan.export(state, &mut out),
+            _ => out.count(0),
+        }
+        out
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use wavewitness_engine::world::{EventKind, Graph, PresenceKind};
 use wavewitness_types::pose_frame::KEYPOINT_NAMES;
 use wavewitness_types::{
-    CalibrationState, Count, LinkStatus, NodeHealth, Person, PoseFrame, Presence, PresenceBasis, Source,
-    Timestamp, Transmitter,
+    Breathing, CalibrationState, Count, LinkStatus, NodeHealth, Person, PoseFrame, Presence, PresenceBasis,
+    Source, Timestamp, Transmitter,
 };
 use wavewitness_witness::{Digest, Genesis, Witness};
 
@@ -54,6 +54,7 @@ struct CycleMessage<'a> {
     count: Value,
     people: Vec<Value>,
     gate: &'static str,
+    breathing: Value,
     quality: Value,
     nodes: Vec<Value>,
     links: Vec<Value>,
@@ -81,6 +82,7 @@ pub fn cycle(frame: &PoseFrame, witness: &Witness, genesis: &Digest) -> String {
         count: count(&frame.count),
         people: frame.people.iter().map(person).collect(),
         gate: frame.gate.name(),
+        breathing: breathing(&frame.breathing),
         quality: json!({
             "score": frame.quality.score,
             "frames": frame.quality.frames,
@@ -122,6 +124,20 @@ fn count(count: &Count) -> Value {
         Count::Known(p) => {
             json!({ "state": "known", "most_probable": count.most_probable(), "probability": p })
         }
+    }
+}
+
+fn breathing(breathing: &Breathing) -> Value {
+    match breathing {
+        Breathing::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
+        Breathing::Rate(rate) => json!({
+            "state": "known",
+            "bpm": rate.bpm,
+            "sigma_bpm": rate.sigma_bpm,
+            "false_alarm": rate.false_alarm,
+            "links": rate.links,
+            "span_s": rate.span_s,
+        }),
     }
 }
 
@@ -281,7 +297,7 @@ fn happening(kind: &EventKind) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wavewitness_types::{CycleIndex, Gate, Quality, UnknownReason};
+    use wavewitness_types::{CycleIndex, Gate, NoBreathing, Quality, UnknownReason};
     use wavewitness_witness::{EntryKind, Stage};
 
     #[test]
@@ -305,6 +321,7 @@ mod tests {
             },
             nodes: Vec::new(),
             links: Vec::new(),
+            breathing: Breathing::Unknown(NoBreathing::TooShort),
         };
         let witness = Witness {
             kind: EntryKind::Cycle,
@@ -323,6 +340,7 @@ mod tests {
         assert_eq!(value["presence"], json!({ "state": "unknown", "reason": "not-calibrated" }));
         assert_eq!(value["count"]["reason"], "no-geometry");
         assert_eq!(value["motion"], Value::Null);
+        assert_eq!(value["breathing"], json!({ "state": "unknown", "reason": "too-short" }));
         assert_eq!(value["witness"]["chain"], "ab".repeat(32));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
-use wavewitness_types::{CalibrationState, Count, PoseFrame, Presence, PresenceBasis};
+use wavewitness_types::{Breathing, CalibrationState, Count, PoseFrame, Presence, PresenceBasis};
 
 /// One line for a cycle.
 pub fn line(frame: &PoseFrame) -> String {
@@ -38,6 +38,9 @@ pub fn line(frame: &PoseFrame) -> String {
             let _ = write!(out, "  people unknown ({})", reason.name());
         }
         (Count::Known(_), None) => {}
+    }
+    if let Breathing::Rate(rate) = frame.breathing {
+        let _ = write!(out, "  breath {:.1} ± {:.1}/min", rate.bpm, rate.sigma_bpm);
     }
     for person in &frame.people {
         let [x, y, _] = person.position_m;

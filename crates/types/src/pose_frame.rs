@@ -191,6 +191,75 @@ impl Count {
     }
 }
 
+/// Why no breathing rate is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum NoBreathing {
+    /// No link has been looked at lately.
+    NoData = 0,
+    /// The channel is known for too short a time.
+    TooShort = 1,
+    /// Frames come too rarely, or with too long a gap.
+    TooSparse = 2,
+    /// Somebody moves more than a chest does.
+    Motion = 3,
+    /// No line stands out of the noise.
+    NoLine = 4,
+    /// Links, or lines on one link, disagree.
+    Rivals = 5,
+}
+
+impl NoBreathing {
+    const ALL: [NoBreathing; 6] = [
+        NoBreathing::NoData,
+        NoBreathing::TooShort,
+        NoBreathing::TooSparse,
+        NoBreathing::Motion,
+        NoBreathing::NoLine,
+        NoBreathing::Rivals,
+    ];
+
+    /// The reason's name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoBreathing::NoData => "no-data",
+            NoBreathing::TooShort => "too-short",
+            NoBreathing::TooSparse => "too-sparse",
+            NoBreathing::Motion => "motion",
+            NoBreathing::NoLine => "no-line",
+            NoBreathing::Rivals => "rivals",
+        }
+    }
+
+    fn from_code(code: u8) -> Option<NoBreathing> {
+        NoBreathing::ALL.into_iter().find(|r| *r as u8 == code)
+    }
+}
+
+/// A breathing rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BreathingRate {
+    /// Breaths a minute, the mean over `span_s`.
+    pub bpm: f32,
+    /// Its standard deviation.
+    pub sigma_bpm: f32,
+    /// Probability that noise alone shows as much.
+    pub false_alarm: f32,
+    /// Links that agree on it.
+    pub links: u16,
+    /// Seconds that it rests on.
+    pub span_s: f32,
+}
+
+/// How fast does somebody breathe?
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Breathing {
+    /// It can't be said, and why.
+    Unknown(NoBreathing),
+    /// So fast.
+    Rate(BreathingRate),
+}
+
 /// How good this cycle was.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
@@ -233,6 +302,8 @@ pub struct PoseFrame {
     pub nodes: Vec<NodeHealth>,
     /// Links, ascending by id.
     pub links: Vec<LinkStatus>,
+    /// How fast does somebody in the room breathe?
+    pub breathing: Breathing,
 }
 
 impl Canonical for Keypoint {
@@ -289,6 +360,23 @@ impl Canonical for Count {
     }
 }
 
+impl Canonical for Breathing {
+    fn canonical<S: Sink>(&self, out: &mut S) {
+        match self {
+            Breathing::Unknown(reason) => {
+                out.u8(0);
+                out.u8(*reason as u8);
+            }
+            Breathing::Rate(BreathingRate { bpm, sigma_bpm, false_alarm, links, span_s }) => {
+                out.u8(1);
+                out.f32s(&[*bpm, *sigma_bpm, *false_alarm]);
+                out.u16(*links);
+                out.f32(*span_s);
+            }
+        }
+    }
+}
+
 impl Canonical for Quality {
     fn canonical<S: Sink>(&self, out: &mut S) {
         let Self { score, frames, rejected, unassigned, links_heard, links_known } = self;
@@ -303,7 +391,20 @@ impl Canonical for Quality {
 
 impl Canonical for PoseFrame {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { cycle, at, source, presence, motion, count, people, gate, quality, nodes, links } = self;
+        let Self {
+            cycle,
+            at,
+            source,
+            presence,
+            motion,
+            count,
+            people,
+            gate,
+            quality,
+            nodes,
+            links,
+            breathing,
+        } = self;
         cycle.canonical(out);
         at.canonical(out);
         source.canonical(out);
@@ -315,6 +416,7 @@ impl Canonical for PoseFrame {
         quality.canonical(out);
         nodes.as_slice().canonical(out);
         links.as_slice().canonical(out);
+        breathing.canonical(out);
     }
 }
 

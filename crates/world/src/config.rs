@@ -28,6 +28,10 @@ wavewitness_types::stage_config! {
         on_probability: f64 = 0.75, 0.5, 0.999;
         /// … and ends at this.
         off_probability: f64 = 0.25, 0.001, 0.5;
+        /// A link's look for breathing counts for this long, s: links take turns.
+        breathing_hold_s: f64 = 30.0, 1.0, 600.0;
+        /// Probability that noise gives the room a rate, per independent window.
+        breathing_false_alarm: f64 = 0.002, 0.000001, 0.1;
         /// A link supports a person if it was disturbed within this time, s.
         support_s: f64 = 1.0, 0.05, 60.0;
         /// And if its path by way of the person is longer than the direct one by no more than this, m.

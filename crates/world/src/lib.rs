@@ -7,6 +7,7 @@
 //! What this crate does not do: it looks at no channel (only at z-scores that other stages made), follows nobody,
 //! knows one room and no zones, and never turns "nothing moves" into "nobody is there".
 
+mod breathing;
 mod config;
 mod count;
 mod graph;
@@ -21,8 +22,8 @@ pub use view::{Edge, EdgeKind, Entity};
 use presence::{Detector, Filter};
 use wavewitness_num::math;
 use wavewitness_types::{
-    CalibrationState, Canonical, ConfigError, Count, Gate, Geometry, Link, LinkId, NodeHealth, PersonTrack,
-    Presence, PresenceBasis, Quality, Sink, Timestamp, UnknownReason, stage_config::StageConfig,
+    Breathing, CalibrationState, Canonical, ConfigError, Count, Gate, Geometry, Link, LinkId, NodeHealth,
+    PersonTrack, Presence, PresenceBasis, Quality, Sink, Timestamp, UnknownReason, stage_config::StageConfig,
 };
 
 /// What one link says in one cycle.
@@ -44,6 +45,17 @@ pub struct LinkInput {
     pub gate: Gate,
     /// The baseline.
     pub calibration: CalibrationState,
+    /// Its last look for breathing; `None` before the first.
+    pub breathing: Option<LinkBreathing>,
+}
+
+/// What a link said of breathing, and when.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LinkBreathing {
+    /// When its window ended.
+    pub at: Timestamp,
+    /// A rate of one link, or why there is none.
+    pub breathing: Breathing,
 }
 
 /// What a cycle takes.
@@ -88,6 +100,8 @@ pub struct Verdict {
     pub gate: Gate,
     /// How good the cycle was.
     pub quality: Quality,
+    /// How fast does somebody breathe?
+    pub breathing: Breathing,
 }
 
 /// The verdict of one room.
@@ -129,7 +143,14 @@ impl Plan {
         let silent = input.last_frame.is_none_or(|last| input.at.seconds_since(last) > self.config.silence_s);
         let evidence = if silent { presence::Evidence::NONE } else { self.detector.evidence(input) };
         state.motion.step(&self.detector, &self.config, dt, evidence.motion);
-        state.occupancy.step(&self.detector, &self.config, dt, evidence.occupancy);
+        let breathing = breathing::fuse(&self.config, input, state.motion.present);
+        // Who breathes and keeps still leaves the links quiet: then quiet says nothing against somebody. It says nothing
+        // for somebody either, as a fan that turns its head has a rate, too.
+        let occupancy = match breathing {
+            Breathing::Rate(_) => evidence.occupancy.map(|e| math::max_f64(0.0, e)),
+            Breathing::Unknown(_) => evidence.occupancy,
+        };
+        state.occupancy.step(&self.detector, &self.config, dt, occupancy);
 
         let presence = match unknown(input, silent) {
             Some(reason) => Presence::Unknown(reason),
@@ -142,6 +163,7 @@ impl Plan {
             count: count::count(input, presence),
             gate: quality::gate(input.links),
             quality: quality::quality(input),
+            breathing,
         };
         state.graph.update(&self.config, &self.detector, &self.geometry, input, &verdict);
         verdict
@@ -192,11 +214,12 @@ fn finite(x: Option<f32>, low: f64, high: f64) -> Option<f64> {
 
 impl Canonical for Verdict {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { presence, motion, count, gate, quality } = self;
+        let Self { presence, motion, count, gate, quality, breathing } = self;
         presence.canonical(out);
         out.option(motion.as_ref(), |s, &v| s.f32(v));
         count.canonical(out);
         gate.canonical(out);
         quality.canonical(out);
+        breathing.canonical(out);
     }
 }

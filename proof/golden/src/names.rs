@@ -277,7 +277,10 @@ impl<'a> Walk<'a> {
                 }
                 Some(())
             }
-            Stage::Fusion => self.fused_frame().and_then(|()| self.link_motions()),
+            Stage::Fusion => self
+                .fused_frame()
+                .and_then(|()| self.link_motions())
+                .and_then(|()| self.breathing_of_a_link()),
             Stage::Cir => self.all(|w| w.within_link(0, Self::impulse_response)),
             Stage::Gate => {
                 // What each decision rests on, then the decisions of all links, ascending from 0.
@@ -436,10 +439,35 @@ impl<'a> Walk<'a> {
         (0..count as u16).try_for_each(|id| self.within(&self.link_label(id), Self::link_motion))
     }
 
+    fn breathing_of_a_link(&mut self) -> Read {
+        self.option("breathing", |w, name| {
+            w.within(name, |w| {
+                w.u16("link")?;
+                match w.u8("why there is no rate, or 255")? {
+                    255 => w.f64s(&["rate, 1/min", "sigma, 1/min", "false alarm", "strength", "span, s"]),
+                    _ => Some(()),
+                }
+            })
+        })
+    }
+
+    fn breathing(&mut self) -> Read {
+        if self.code("breathing known", 2)? == 0 {
+            return self.u8("why breathing is unknown").map(drop);
+        }
+        for name in ["breathing rate, 1/min", "its sigma, 1/min", "its false alarm"] {
+            self.f32(name)?;
+        }
+        self.u16("links that agree")?;
+        self.f32("span of breathing, s")
+    }
+
     fn link_motion(&mut self) -> Read {
         self.option_f32("motion score")?;
         self.option_f32("motion evidence")?;
         self.code("moving", 2)?;
+        self.option_f32("energy of motion")?;
+        self.option_f32("score with a machine")?;
         match self.code("quiet is known", 2)? {
             0 => {
                 self.u32("looks to learn quiet from")?;
@@ -485,11 +513,22 @@ impl<'a> Walk<'a> {
         } else if self.code("why there is no image", 3)? > 0 {
             self.u16s(&["have", "need"])?;
         }
+        self.option("strength", |w, name| w.within(name, Self::by_strength))?;
         self.list("detection", |w| {
             w.xyz("position, m")?;
             w.square("covariance, m²", 3)?;
             w.f64("strength")
         })
+    }
+
+    fn by_strength(&mut self) -> Read {
+        self.list("path with evidence", |w| {
+            w.u16("path")?;
+            w.f32("deviation, ln")
+        })?;
+        self.u16("paths")?;
+        self.f64s(&["somebody in the room", "anybody around", "cluttered"])?;
+        self.code("is a step", 2).map(drop)
     }
 
     fn reconstruction(&mut self) -> Read {
@@ -548,6 +587,7 @@ impl<'a> Walk<'a> {
         self.count()?;
         self.u8("gate of the room")?;
         self.quality()?;
+        self.breathing()?;
         self.option("room", |w, _| w.f64s(&["min x", "min y", "min z", "max x", "max y", "max z"]))?;
         self.list("sensor", |w| {
             w.u8("node")?;
@@ -617,7 +657,8 @@ impl<'a> Walk<'a> {
         self.u8("gate of the room")?;
         self.quality()?;
         self.list("node entry", Self::node_health)?;
-        self.list("link entry", |w| w.within_link(0, Self::link_status))
+        self.list("link entry", |w| w.within_link(0, Self::link_status))?;
+        self.breathing()
     }
 
     fn node_health(&mut self) -> Read {

@@ -23,6 +23,12 @@ impl PoseFrame {
             quality: quality(&mut r)?,
             nodes: list(&mut r, MAX_NODES, node)?,
             links: list(&mut r, MAX_LINKS, link_status)?,
+            // Frames of numerics version 3 and before end here.
+            breathing: if r.remaining() == 0 {
+                Breathing::Unknown(NoBreathing::NoData)
+            } else {
+                breathing(&mut r)?
+            },
         };
         r.finished()?;
         Some(frame)
@@ -62,6 +68,20 @@ fn count(r: &mut Reader<'_>) -> Option<Count> {
     Some(match r.u8()? {
         0 => Count::Unknown(UnknownReason::from_code(r.u8()?)?),
         1 => Count::Known(floats(r)?),
+        _ => return None,
+    })
+}
+
+fn breathing(r: &mut Reader<'_>) -> Option<Breathing> {
+    Some(match r.u8()? {
+        0 => Breathing::Unknown(NoBreathing::from_code(r.u8()?)?),
+        1 => Breathing::Rate(BreathingRate {
+            bpm: r.f32()?,
+            sigma_bpm: r.f32()?,
+            false_alarm: r.f32()?,
+            links: r.u16()?,
+            span_s: r.f32()?,
+        }),
         _ => return None,
     })
 }

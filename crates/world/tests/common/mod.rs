@@ -46,6 +46,7 @@ pub fn link(k: u16, calibration: CalibrationState) -> LinkInput {
         drift_z: Some(0.0),
         gate: Gate::Accept,
         calibration,
+        breathing: None,
     }
 }
 
