@@ -4,9 +4,13 @@
 //! defaults, and compares what comes out with the truth of the dataset. The same parameters for every file: nothing is
 //! tuned to a file, a chip or a room beyond what the stage's own calibration learns from quiet data.
 //!
-//! What this crate does not do: no signal processing of its own. A number that only this crate computes is a metric.
+//! [`plots`] draws what a person would rather look at.
+//!
+//! What this crate does not do: no signal processing of its own. A number that only this crate computes is a metric; the one
+//! curve that no stage computed is the plain spectrum in a drawing of breathing, which no metric rests on.
 
 pub mod adapters;
+pub mod plots;
 pub mod report;
 
 pub use report::{Judgement, Report, Row};

@@ -1,10 +1,10 @@
 //! `evaluate`: recordings of other people through the hub's stages.
 
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavewitness_evaluate::adapters::ALL;
-use wavewitness_evaluate::{Dataset, Failure, Report};
+use wavewitness_evaluate::{Dataset, Failure, Report, plots};
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
 #[derive(Parser)]
@@ -19,6 +19,9 @@ struct Cli {
     /// Print JSON
     #[arg(long, global = true)]
     json: bool,
+    /// Draw what can be drawn of a dataset into this folder, as SVG
+    #[arg(long, global = true, value_name = "DIR")]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
@@ -43,11 +46,12 @@ fn after() -> String {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let plot = cli.plot.as_deref();
     let result = match (&cli.command, &cli.dataset) {
-        (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json),
-        (None, Some(name)) => match ALL.iter().find(|d| d.name == name) {
+        (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
+        (None, Some(name)) => match ALL.iter().find(|d| d.name == name.replace('_', "-")) {
             Some(dataset) if !cli.paths.is_empty() => {
-                (dataset.run)(&cli.paths).map(|r| print(&[r], false, cli.json))
+                one(dataset, &cli.paths, plot).map(|r| print(&[r], false, cli.json))
             }
             Some(dataset) => return usage(&format!("{name} takes {}", dataset.arguments)),
             None => return usage(&format!("there is no dataset {name}: {}", names())),
@@ -63,6 +67,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// Evaluates, and draws if a folder is given.
+fn one(dataset: &Dataset, paths: &[PathBuf], plot: Option<&Path>) -> Result<Report, Failure> {
+    let report = (dataset.run)(paths)?;
+    if let Some(dir) = plot {
+        std::fs::create_dir_all(dir).map_err(|e| Failure(format!("can't make {}: {e}", dir.display())))?;
+        for drawing in plots::draw(dataset.name, paths)? {
+            let path = dir.join(&drawing.file);
+            std::fs::write(&path, &drawing.svg)
+                .map_err(|e| Failure(format!("can't write {}: {e}", path.display())))?;
+            eprintln!("drawn: {}", path.display());
+        }
+    }
+    Ok(report)
+}
+
 fn names() -> String {
     ALL.iter().map(|d| d.name).collect::<Vec<_>>().join(", ")
 }
@@ -72,20 +91,29 @@ fn usage(text: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn all(dir: &std::path::Path, markdown: bool, json: bool) -> Result<(), Failure> {
-    let mut reports = Vec::new();
-    for Dataset { name, run, find, .. } in ALL {
+/// What can't be read is said and left out; the others are still evaluated.
+fn all(dir: &Path, markdown: bool, json: bool, plot: Option<&Path>) -> Result<(), Failure> {
+    let (mut reports, mut failed) = (Vec::<Report>::new(), 0);
+    for dataset in ALL {
+        let Dataset { name, find, .. } = dataset;
         let sets = find(dir);
         if sets.is_empty() {
             eprintln!("SKIPPED: {name}: nothing of it below {}", dir.display());
         }
         for paths in sets {
             eprintln!("{name} …");
-            reports.push(run(&paths)?);
+            match (one(dataset, &paths, plot), reports.last_mut()) {
+                (Ok(report), Some(last)) if last.dataset == report.dataset => last.append(report),
+                (Ok(report), _) => reports.push(report),
+                (Err(e), _) => {
+                    failed += 1;
+                    eprintln!("evaluate: {name}: {e}");
+                }
+            }
         }
     }
     print(&reports, markdown, json);
-    Ok(())
+    if failed == 0 { Ok(()) } else { Err(Failure(format!("{failed} sets of files could not be evaluated"))) }
 }
 
 fn print(reports: &[Report], markdown: bool, json: bool) {

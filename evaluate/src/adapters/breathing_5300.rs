@@ -34,13 +34,22 @@ fn named_rate(stem: &str) -> Option<String> {
     stem.split('_').find(|part| part.len() <= 2 && digits(part)).map(str::to_owned)
 }
 
+/// Every file with the rate behind it.
+pub(crate) fn pairs(paths: &[PathBuf]) -> Result<Vec<(Recording, f64)>, Failure> {
+    let pair = |pair: &[PathBuf]| {
+        let rate = pair.get(1).and_then(|p| p.to_str()?.parse::<f64>().ok()).filter(|bpm| bpm.is_finite());
+        let truth = rate.ok_or_else(|| {
+            Failure(format!("{} needs its rate behind it, in breaths a minute", pair[0].display()))
+        })?;
+        Ok((read(&pair[0])?, truth))
+    };
+    paths.chunks(2).map(pair).collect()
+}
+
 fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
     let mut report = Report::new("breathing-5300");
     let mut errors = Vec::new();
-    for pair in paths.chunks(2) {
-        let rate = pair.get(1).and_then(|p| p.to_str()?.parse::<f64>().ok());
-        let truth = rate.ok_or_else(|| Failure("every file needs its rate after it".to_owned()))?;
-        let recording = read(&pair[0])?;
+    for (recording, truth) in pairs(paths)? {
         let outcome = breathe(&recording)?;
         errors.push(outcome.rate.map(|r| (r.bpm - truth).abs()));
         report.rows.extend(rows(&recording.name, truth, 1.5, &outcome));

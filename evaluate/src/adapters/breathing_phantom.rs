@@ -16,7 +16,7 @@ pub const BREATHING_PHANTOM: Dataset =
 const PEER_SHARE: f64 = 15.0 / 28.0;
 
 /// Packets of one receiver.
-pub(super) struct Recording {
+pub(crate) struct Recording {
     pub name: String,
     pub rx: usize,
     pub tx: usize,
@@ -26,7 +26,7 @@ pub(super) struct Recording {
 }
 
 /// What the stage said of a recording.
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     /// The mean over the windows that cover the recording, counted back from its end; where none of them has a rate,
     /// the newest that was given.
     pub rate: Option<Rate>,
@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 }
 
 /// Runs a recording through the stage, with an estimate every second.
-pub(super) fn breathe(recording: &Recording) -> Result<Outcome, Failure> {
+pub(crate) fn breathe(recording: &Recording) -> Result<Outcome, Failure> {
     let Recording { name, rx, tx, tones, packets } = recording;
     let config = Config::default();
     let shape = Shape { rx: *rx as u32, tx: *tx as u32, tones };
@@ -82,9 +82,9 @@ pub(super) fn rows(name: &str, truth: f64, bar: f64, outcome: &Outcome) -> Vec<R
     let good = outcome.rates.iter().filter(|r| (r.bpm - truth).abs() <= bar).count();
     let share = |n: usize, of: usize| if of == 0 { f64::NAN } else { n as f64 / of as f64 };
     vec![
-        Row::new(name, format!("error against {truth} bpm"), (of(|r| r.bpm) - truth).abs(), "bpm")
-            .bar(Judgement::AtMost(bar)),
+        Row::new(name, "true rate", truth, "bpm"),
         Row::new(name, "rate", of(|r| r.bpm), "bpm"),
+        Row::new(name, "error", (of(|r| r.bpm) - truth).abs(), "bpm").bar(Judgement::AtMost(bar)),
         Row::new(name, "standard deviation", of(|r| r.sigma_bpm), "bpm"),
         Row::new(name, "seconds with a rate", share(outcome.rates.len(), outcome.asked), ""),
         Row::new(name, format!("of these within {bar} bpm"), share(good, outcome.rates.len()), ""),
@@ -111,20 +111,40 @@ fn find(dir: &Path) -> Vec<Vec<PathBuf>> {
     if folder.is_dir() { vec![vec![folder]] } else { Vec::new() }
 }
 
-fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
-    let mut runs = Vec::new();
+/// A recording and its true rate, breaths a minute.
+pub(crate) type Run = (Recording, f64);
+
+/// Every run below some folders, with its true rate, and why others can't be read.
+pub(crate) fn runs(paths: &[PathBuf]) -> Result<(Vec<Run>, Vec<Failure>), Failure> {
+    let mut stems = Vec::new();
     for path in paths {
-        collect(path, 3, &mut runs)?;
+        collect(path, 3, &mut stems)?;
     }
-    if runs.is_empty() {
+    if stems.is_empty() {
         return Err(Failure("no *_csi_real_log.csv in these folders".to_owned()));
     }
-    runs.sort();
+    stems.sort();
+    let (mut runs, mut failures) = (Vec::new(), Vec::new());
+    for stem in &stems {
+        match read(stem).and_then(|recording| Ok((recording, truth(stem)?))) {
+            Ok(run) => runs.push(run),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    match failures.pop() {
+        Some(failure) if runs.is_empty() => return Err(failure),
+        last => failures.extend(last),
+    }
+    Ok((runs, failures))
+}
+
+fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
     let mut report = Report::new("breathing-phantom");
-    let mut errors = Vec::new();
-    for stem in &runs {
-        let truth = truth(stem)?;
-        let recording = read(stem)?;
+    let (runs, failures) = runs(paths)?;
+    // A run that can't be read is a miss.
+    let mut errors = vec![None; failures.len()];
+    report.notes.extend(failures.iter().map(Failure::to_string));
+    for (recording, truth) in runs {
         let outcome = breathe(&recording)?;
         errors.push(outcome.rate.map(|r| (r.bpm - truth).abs()));
         report.rows.extend(rows(&recording.name, truth, 0.3, &outcome));
@@ -165,21 +185,32 @@ fn text(path: &Path) -> Result<String, Failure> {
 /// The rate from the nearest folder called `BPMnn`, else from the run's own description.
 fn truth(stem: &Path) -> Result<f64, Failure> {
     let named = stem.ancestors().filter_map(|a| a.file_name()?.to_str()?.strip_prefix("BPM"));
-    if let Some(bpm) = named.filter_map(|rate| rate.parse().ok()).next() {
+    if let Some(bpm) = named.filter_map(|rate| rate.parse().ok().filter(|bpm: &f64| bpm.is_finite())).next() {
         return Ok(bpm);
     }
     let path = with(stem, ".csv");
-    let described = text(&path)?.lines().find_map(|l| l.strip_prefix("bpm,")?.trim().parse().ok());
+    let described = text(&path)?
+        .lines()
+        .find_map(|l| l.strip_prefix("bpm,")?.trim().parse().ok())
+        .filter(|bpm: &f64| bpm.is_finite());
     described.ok_or_else(|| Failure(format!("{}: no folder BPMnn and no row bpm", path.display())))
 }
 
 fn numbers(path: &Path) -> Result<Vec<Vec<f64>>, Failure> {
-    let parse = |(k, line): (usize, &str)| {
-        let row: Result<Vec<f64>, _> = line.split(',').map(|x| x.trim().parse()).collect();
-        row.map_err(|e| Failure(format!("{} line {}: {e}", path.display(), k + 1)))
-    };
     let text = text(path)?;
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(parse).collect()
+    let mut rows = Vec::new();
+    let mut lines = text.split_inclusive('\n').enumerate().peekable();
+    while let Some((k, line)) = lines.next() {
+        let row: Result<Vec<f64>, _> = line.trim_end().split(',').map(|x| x.trim().parse()).collect();
+        match row {
+            Ok(row) => rows.push(row),
+            Err(_) if line.trim().is_empty() => {}
+            // The file was cut off in the middle of a row.
+            Err(_) if lines.peek().is_none() && !line.ends_with('\n') => {}
+            Err(e) => return Err(Failure(format!("{} line {}: {e}", path.display(), k + 1))),
+        }
+    }
+    Ok(rows)
 }
 
 fn read(stem: &Path) -> Result<Recording, Failure> {
@@ -188,6 +219,10 @@ fn read(stem: &Path) -> Result<Recording, Failure> {
     let status = numbers(&with(stem, "_csi_status_log.csv"))?;
     let shape = status.first().filter(|row| row.len() > 6).map(|row| (row[4], row[5], row[6]));
     let (rx, tx, count) = shape.map_or((0, 0, 0), |(r, t, n)| (r as usize, t as usize, n as usize));
+    if !((1..=3).contains(&rx) && (1..=3).contains(&tx)) {
+        let text = "the first row does not say 1 to 3 receive chains and streams in columns 5 and 6";
+        return Err(Failure::read(&with(stem, "_csi_status_log.csv"), text));
+    }
     let grid = match count {
         56 => ToneGrid::Ht20,
         114 => ToneGrid::Ht40,
@@ -198,7 +233,7 @@ fn read(stem: &Path) -> Result<Recording, Failure> {
         Recording { name: folder.to_owned(), rx, tx, tones: grid.indices().to_vec(), packets: Vec::new() };
     for ((re, im), status) in re.iter().zip(&im).zip(&status) {
         let same = status.len() > 6 && (status[4], status[5]) == (rx as f64, tx as f64);
-        let whole = (re.len(), im.len()) == (9 * WIDTH, 9 * WIDTH) && rx <= 3 && tx <= 3;
+        let whole = (re.len(), im.len()) == (9 * WIDTH, 9 * WIDTH);
         if !(same && whole && status[6] == count as f64) {
             continue;
         }
@@ -207,6 +242,9 @@ fn read(stem: &Path) -> Result<Recording, Failure> {
             streams.flat_map(|at| row[at..at + count].iter().map(|&x| x as f32)).collect()
         };
         recording.packets.push((Timestamp((status[0] * 1e9) as u64), pick(re), pick(im)));
+    }
+    if recording.packets.is_empty() {
+        return Err(Failure(format!("{}: no packet of {rx} × {tx} × {count} in it", stem.display())));
     }
     Ok(recording)
 }

@@ -20,7 +20,8 @@ pub const CIR_FRAMES: Dataset = Dataset {
 fn find(dir: &Path) -> Vec<Vec<PathBuf>> {
     let files = ["HT20_2452", "HT40_2452", "VHT20_5500", "VHT40_5500", "HESU20_5500", "HESU40_5500"];
     let paths = files.map(|name| dir.join(format!("parsers/feitcsi_{name}.csi")));
-    paths.into_iter().filter(|p| p.is_file()).map(|p| vec![p]).collect()
+    let paths: Vec<PathBuf> = paths.into_iter().filter(|p| p.is_file()).collect();
+    if paths.is_empty() { Vec::new() } else { vec![paths] }
 }
 
 fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
@@ -74,13 +75,22 @@ fn file(name: &str, reader: &mut Reader<'_>, report: &mut Report) -> Result<(), 
                 cirs.push((plan, scratch));
                 cirs.len() - 1
             });
-            let observation = aligner.observe(LinkId(link as u16), at, samples);
+            let Some(observation) = aligner.observe(LinkId(link as u16), at, samples) else {
+                one.refused += 1;
+                continue;
+            };
             let (plan, scratch) = &mut cirs[k];
             one.estimates.push(plan.estimate(&observation, scratch));
         }
     }
     for (k, one) in series.iter().enumerate() {
         say(&format!("{name} stream {k}"), one, report);
+    }
+    let refused: u64 = series.iter().map(|one| one.refused).sum();
+    if refused > 0 {
+        report
+            .notes
+            .push(format!("{name}: {refused} streams of frames fit no grid of the hub, or have no power"));
     }
     let counts = reader.counts();
     report.notes.push(format!("{name}: {} frames, {} faults", counts.frames, counts.faults));
@@ -106,7 +116,7 @@ impl Aligner {
         link: LinkId,
         at: Timestamp,
         mut samples: Samples,
-    ) -> wavewitness_types::LinkObservation {
+    ) -> Option<wavewitness_types::LinkObservation> {
         let power = samples.mean_power();
         let scale = if power > 0.0 { (1.0 / power.sqrt()) as f32 } else { 0.0 };
         let (re, im) = samples.parts_mut();
@@ -115,7 +125,7 @@ impl Aligner {
         let frame = CalibratedFrame { at, link, radio, power_db: 0.0, samples };
         self.plan.align(frame, None, &mut self.state);
         self.plan.end_cycle(at, &mut self.state);
-        self.state.observations().iter().find(|o| o.link == link).expect("it was heard").clone()
+        self.state.observations().iter().find(|o| o.link == link).cloned()
     }
 }
 
@@ -156,8 +166,9 @@ fn say(name: &str, series: &Series, report: &mut Report) {
     };
     let of = |f: fn(&CirEstimate) -> f64| median(all.iter().map(f).collect());
     let frames = all.len() as f64;
-    let mut row = |metric: &str, value: f64, unit| report.rows.push(Row::new(name, metric, value, unit));
-    row(&format!("frames on {grid:?}"), frames, "");
+    let name = format!("{name}, {grid:?}");
+    let mut row = |metric: &str, value: f64, unit| report.rows.push(Row::new(&name, metric, value, unit));
+    row("frames", frames, "");
     row("tones restored, a frame", series.restored as f64 / frames, "");
     row("support, median", of(|e| f64::from(e.support)), "");
     row("taps, median", of(|e| f64::from(e.tap_count)), "");

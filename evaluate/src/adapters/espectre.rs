@@ -27,7 +27,7 @@ pub(super) const CYCLE_NS: u64 = 50_000_000;
 
 /// What the detector said in one cycle.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decision {
+pub(crate) struct Decision {
     pub at: Timestamp,
     pub moving: bool,
     pub z: Option<f32>,
@@ -236,12 +236,26 @@ fn onset(test: &Recording) -> usize {
     described().filter(|&k| k > 0 && k < test.frames.len()).unwrap_or(test.frames.len() / 2)
 }
 
-fn test_file(test: &Recording, report: &mut Report) -> Result<(), Failure> {
+/// A test file through the stage: what was decided, and when motion begins.
+fn play(test: &Recording) -> Result<(Scored, Timestamp), Failure> {
     let onset = onset(test);
     let mut stream = Stream::new()?;
     let begins = test.stream(0..onset, Timestamp(0), &mut stream);
     test.stream(onset..test.frames.len(), begins, &mut stream);
-    let scored = stream.cut();
+    Ok((stream.cut(), begins))
+}
+
+/// Every cycle of a file and when motion begins in it, for a drawing; `None` if it is no test file.
+pub(crate) fn timeline(path: &Path) -> Result<Option<(Vec<Decision>, Timestamp)>, Failure> {
+    let test = read(path)?;
+    if test.label != "test" {
+        return Ok(None);
+    }
+    play(&test).map(|(scored, begins)| Some((scored.decisions, begins)))
+}
+
+fn test_file(test: &Recording, report: &mut Report) -> Result<(), Failure> {
+    let (scored, begins) = play(test)?;
     let before = scored.decisions.iter().filter(|d| d.at < begins && d.moving).count();
     let first = scored.decisions.iter().find(|d| d.at >= begins && d.moving);
     let after: Vec<_> = scored.decisions.iter().filter(|d| d.at >= begins).collect();

@@ -1,15 +1,16 @@
 //! One module a kind of dataset.
 
-mod breathing_5300;
-mod breathing_phantom;
+pub(crate) mod breathing_5300;
+pub(crate) mod breathing_phantom;
 mod cir_frames;
-mod espectre;
+pub(crate) mod espectre;
 mod hku;
 mod npz;
 mod radiopoints;
-mod rti;
-mod rti_basement;
-mod rti_esp32;
+pub(crate) mod rti;
+pub(crate) mod rti_basement;
+pub(crate) mod rti_esp32;
+pub(crate) mod ruview_2node;
 
 use crate::Dataset;
 
@@ -23,4 +24,5 @@ pub const ALL: &[Dataset] = &[
     radiopoints::RADIOPOINTS,
     rti_basement::RTI_BASEMENT,
     rti_esp32::RTI_ESP32,
+    ruview_2node::RUVIEW_2NODE,
 ];

@@ -2,6 +2,7 @@
 
 use crate::Failure;
 use std::path::Path;
+use wavewitness_num::math;
 use wavewitness_pose as pose;
 use wavewitness_tomography::{locate, strength};
 use wavewitness_types::{Detection, Gate, PersonTrack, Room, Timestamp, TrackState};
@@ -22,6 +23,43 @@ pub struct Settings {
     pub pose: pose::Config,
 }
 
+/// The surest person that was shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// Where, m.
+    pub mean_m: [f64; 2],
+    /// Published covariance: xx, xy, yy, m².
+    pub covariance_m2: [f64; 3],
+}
+
+impl Estimate {
+    /// Distance from the truth, m.
+    pub fn error_m(&self, truth_m: [f64; 2]) -> f64 {
+        math::hypot(self.mean_m[0] - truth_m[0], self.mean_m[1] - truth_m[1])
+    }
+
+    /// Normalised estimation error squared: χ² with two degrees of freedom if the covariance is right.
+    pub fn nees(&self, truth_m: [f64; 2]) -> f64 {
+        let (x, y) = (self.mean_m[0] - truth_m[0], self.mean_m[1] - truth_m[1]);
+        let [a, b, c] = self.covariance_m2;
+        (x * x * c - 2.0 * x * y * b + y * y * a) / (a * c - b * b)
+    }
+}
+
+/// What was shown at one time, and what was true.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// Seconds since the recording's start.
+    pub at_s: f64,
+    /// Where the person is; `None` if there is nobody.
+    pub truth_m: Option<[f64; 2]>,
+    /// The surest person that is shown.
+    pub estimate: Option<Estimate>,
+}
+
+/// Most nodes: their paths are numbered with 16 bits, and 64 have 2016.
+const MAX_NODES: usize = 64;
+
 /// The stages of one room, and what they know.
 pub struct Chain {
     strength: (strength::Plan, strength::State),
@@ -41,6 +79,12 @@ impl Chain {
     /// around them.
     pub fn new(settings: &Settings, nodes: &[[f64; 2]], streams: u16) -> Result<Chain, Failure> {
         let wrong = |e: wavewitness_types::ConfigError| Failure(e.to_string());
+        if !(3..=MAX_NODES).contains(&nodes.len()) {
+            return Err(Failure(format!("{} nodes: 3 to {MAX_NODES} can be used", nodes.len())));
+        }
+        if let Some(k) = nodes.iter().position(|p| !p.iter().all(|x| x.is_finite())) {
+            return Err(Failure(format!("node {} is at {:?} m, which is no place", k + 1, nodes[k])));
+        }
         let (mut room, mut paths) = (Room { min_m: [0.0; 3], max_m: [0.0, 0.0, 2.5] }, Vec::new());
         for k in 0..2 {
             room.min_m[k] = nodes.iter().fold(f64::MAX, |m, n| if n[k] < m { n[k] } else { m });
@@ -103,10 +147,13 @@ impl Chain {
         self.pose.0.run(self.now, &self.detections, Gate::Accept, 1.0, &mut self.pose.1);
     }
 
-    /// What the hub adds to a published variance, m².
-    pub fn model_error_m2(&self) -> f64 {
+    /// The surest of them, with what the hub adds to a published variance.
+    pub fn estimate(&self) -> Option<Estimate> {
+        let person = *self.people().first()?;
         let sigma_m = self.locate.0.model_error_m(self.summary.paths);
-        sigma_m * sigma_m
+        let [[a, b, ..], [_, c, ..], ..] = person.covariance;
+        let covariance_m2 = [a + sigma_m * sigma_m, b, c + sigma_m * sigma_m];
+        Some(Estimate { mean_m: [person.mean[0], person.mean[1]], covariance_m2 })
     }
 
     /// Everybody whom the hub would publish, the surest first.
@@ -118,15 +165,18 @@ impl Chain {
     }
 }
 
-/// Numbers separated by blanks, a row a line.
+/// Numbers separated by blanks, a row a line. A last line without an end is left out if it is none: the file was cut off.
 pub fn table(path: &Path) -> Result<Vec<Vec<f64>>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|e| Failure::read(path, e))?;
     let mut rows = Vec::new();
-    for (line, text) in text.lines().enumerate() {
+    let mut lines = text.split_inclusive('\n').enumerate().peekable();
+    while let Some((line, text)) = lines.next() {
         let row: Result<Vec<f64>, _> = text.split_whitespace().map(str::parse).collect();
-        let row = row.map_err(|e| Failure::read(path, format!("line {}: {e}", line + 1)))?;
-        if !row.is_empty() {
-            rows.push(row);
+        match row {
+            Ok(row) if !row.is_empty() => rows.push(row),
+            Ok(_) => {}
+            Err(_) if lines.peek().is_none() && !text.ends_with('\n') => {}
+            Err(e) => return Err(Failure::read(path, format!("line {}: {e}", line + 1))),
         }
     }
     if rows.is_empty() { Err(Failure::read(path, "it is empty")) } else { Ok(rows) }

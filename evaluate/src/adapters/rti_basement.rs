@@ -3,7 +3,7 @@
 //! Files: observations (a row a scan: `channel·90 + tx·9 + rx′`, rx′ skipping tx, then milliseconds), sensors and pivots in
 //! metres, the path as pivot numbers: one pivot every 8 s from 56 s on, and nobody before and after.
 
-use super::rti::{Chain, Settings, rms, table};
+use super::rti::{Chain, Settings, Shown, rms, table};
 use crate::{Dataset, Failure, Judgement, Report, Row};
 use std::path::{Path, PathBuf};
 use wavewitness_num::math;
@@ -17,6 +17,8 @@ const QUIET: usize = 50;
 /// When the walk begins, and how long it takes from pivot to pivot, s.
 const START_S: f64 = 56.0;
 const PER_PIVOT_S: f64 = 8.0;
+/// Most channels of a row.
+const MAX_CHANNELS: usize = 256;
 /// What a miss or a ghost counts as, m.
 const PENALTY_M: f64 = 4.0;
 /// A strength above this is none; below the other, suspect.
@@ -60,23 +62,15 @@ impl Walk {
             };
             table(file)?.into_iter().map(point).collect()
         };
-        let walk = Walk {
-            sensors: plan(sensors)?,
-            pivots: plan(pivots)?,
-            path: table(path)?.iter().map(|r| r[0] as usize).collect(),
-            rows: table(observations)?,
-            channels: 0,
-        };
-        let links = walk.sensors.len() * (walk.sensors.len() - 1);
-        let columns = walk.rows[0].len() - 1;
-        if columns == 0 || !columns.is_multiple_of(links) || walk.rows.iter().any(|r| r.len() != columns + 1)
-        {
-            return Err(Failure::read(observations, format!("{columns} columns do not fit {links} links")));
-        }
-        if walk.path.iter().any(|&k| k >= walk.pivots.len()) {
-            return Err(Failure::read(path, "it names a pivot that is none"));
-        }
-        Ok(Walk { channels: columns / links, ..walk })
+        let (sensors, pivots) = (plan(sensors)?, plan(pivots)?);
+        let named = table(path)?;
+        let steps = if named.len() == 1 { named[0].clone() } else { named.iter().map(|r| r[0]).collect() };
+        let pivot = |&k: &f64| (k >= 0.0 && k < pivots.len() as f64).then_some(k as usize);
+        let steps: Option<Vec<usize>> = steps.iter().map(pivot).collect();
+        let steps = steps.ok_or_else(|| Failure::read(path, "it names a pivot that is none"))?;
+        let (rows, channels) =
+            rows(table(observations)?, sensors.len()).map_err(|text| Failure::read(observations, text))?;
+        Ok(Walk { sensors, pivots, path: steps, rows, channels })
     }
 
     fn seconds(&self, row: usize) -> f64 {
@@ -111,26 +105,58 @@ impl Walk {
     }
 }
 
+/// The rows that a recording of so many nodes holds, and the number of its channels.
+fn rows(mut rows: Vec<Vec<f64>>, nodes: usize) -> Result<(Vec<Vec<f64>>, usize), String> {
+    let links = nodes * nodes.saturating_sub(1);
+    let width = rows[0].len();
+    // A recording that was cut off ends in the middle of a row, or of its time.
+    let time = |row: &[f64]| row.last().copied().unwrap_or(f64::NAN);
+    if let [.., before, last] = &rows[..]
+        && (last.len() < width || time(last) < time(before))
+    {
+        rows.pop();
+    }
+    let channels = (width - 1) / links.max(1);
+    if !(width - 1).is_multiple_of(links) || !(1..=MAX_CHANNELS).contains(&channels) {
+        return Err(format!(
+            "{width} columns: {nodes} nodes need {links} for each of 1 to {MAX_CHANNELS} channels, and one for the time"
+        ));
+    }
+    if let Some(k) = rows.iter().position(|r| r.len() != width) {
+        return Err(format!("row {} has {} columns, the first has {width}", k + 1, rows[k].len()));
+    }
+    if let Some(k) = rows.iter().position(|r| !time(r).is_finite()) {
+        return Err(format!("row {} has no time", k + 1));
+    }
+    if rows.len() <= QUIET {
+        return Err(format!(
+            "{} rows: the first {QUIET} are the empty room, and nothing is left",
+            rows.len()
+        ));
+    }
+    Ok((rows, channels))
+}
+
 /// How a walk went.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Score {
-    /// Seconds into the walk, and the error in metres, of each row with a person seen and there.
-    pub errors_m: Vec<(f64, f64)>,
+    /// Of every row after the quiet ones.
+    pub shown: Vec<Shown>,
     /// Errors of the locator before the tracker.
     pub located_m: Vec<f64>,
-    pub penalised_m: Vec<f64>,
-    pub nees: Vec<f64>,
-    pub misses: usize,
-    pub ghosts: usize,
-    pub rows: usize,
     /// Rows in which more than one person is shown.
     pub crowds: usize,
+    /// Where the nodes are, m.
+    pub sensors: Vec<[f64; 2]>,
+    /// Where the walk turns, m, in order.
+    pub turns: Vec<[f64; 2]>,
 }
 
 pub(crate) fn score(paths: &[PathBuf], settings: &Settings) -> Result<Score, Failure> {
     let walk = Walk::read(paths)?;
     let mut chain = Chain::new(settings, &walk.sensors, 2 * walk.channels as u16)?;
-    let mut s = Score::default();
+    let turns = walk.path.iter().map(|&k| walk.pivots[k]).collect();
+    let mut s = Score { sensors: walk.sensors.clone(), turns, ..Score::default() };
     for row in 0..walk.rows.len() {
         let at_s = walk.seconds(row);
         walk.feed(row, &mut chain);
@@ -138,32 +164,12 @@ pub(crate) fn score(paths: &[PathBuf], settings: &Settings) -> Result<Score, Fai
         if row < QUIET {
             continue;
         }
-        s.rows += 1;
-        let people = chain.people();
-        s.crowds += usize::from(people.len() > 1);
-        let truth = walk.truth_m(at_s);
-        match (truth, people.first()) {
-            (Some(truth), Some(p)) => {
-                let (x, y) = (p.mean[0] - truth[0], p.mean[1] - truth[1]);
-                let [[a, b, ..], [_, c, ..], ..] = p.covariance;
-                let (a, c) = (a + chain.model_error_m2(), c + chain.model_error_m2());
-                s.nees.push((x * x * c - 2.0 * x * y * b + y * y * a) / (a * c - b * b));
-                s.errors_m.push((at_s - START_S, math::hypot(x, y)));
-                s.penalised_m.push(math::hypot(x, y));
-            }
-            (Some(_), None) => {
-                s.misses += 1;
-                s.penalised_m.push(PENALTY_M);
-            }
-            (None, Some(_)) => {
-                s.ghosts += 1;
-                s.penalised_m.push(PENALTY_M);
-            }
-            (None, None) => {}
-        }
-        if let (Some(truth), Some(d)) = (truth, chain.detections.first()) {
+        s.crowds += usize::from(chain.people().len() > 1);
+        let shown = Shown { at_s, truth_m: walk.truth_m(at_s), estimate: chain.estimate() };
+        if let (Some(truth), Some(d)) = (shown.truth_m, chain.detections.first()) {
             s.located_m.push(math::hypot(d.position_m[0] - truth[0], d.position_m[1] - truth[1]));
         }
+        s.shown.push(shown);
     }
     Ok(s)
 }
@@ -171,19 +177,25 @@ pub(crate) fn score(paths: &[PathBuf], settings: &Settings) -> Result<Score, Fai
 fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
     let s = score(paths, &Settings::default())?;
     let name = paths[0].file_stem().map_or(String::new(), |f| f.to_string_lossy().into_owned());
-    let all: Vec<f64> = s.errors_m.iter().map(|e| e.1).collect();
-    let middle_s = s.errors_m.iter().map(|e| e.0).fold(0.0, |m: f64, x| if x > m { x } else { m }) / 2.0;
+    let found = || s.shown.iter().filter_map(|x| Some((x.at_s - START_S, x.truth_m?, x.estimate?)));
+    let all: Vec<f64> = found().map(|(_, truth, e)| e.error_m(truth)).collect();
+    let nees: Vec<f64> = found().map(|(_, truth, e)| e.nees(truth)).collect();
+    let middle_s = found().map(|x| x.0).fold(0.0, |m: f64, x| if x > m { x } else { m }) / 2.0;
     let half = |first: bool| -> Vec<f64> {
-        s.errors_m.iter().filter(|e| (e.0 < middle_s) == first).map(|e| e.1).collect()
+        found().filter(|x| (x.0 < middle_s) == first).map(|(_, truth, e)| e.error_m(truth)).collect()
     };
+    let misses = s.shown.iter().filter(|x| x.truth_m.is_some() && x.estimate.is_none()).count();
+    let ghosts = s.shown.iter().filter(|x| x.truth_m.is_none() && x.estimate.is_some()).count();
+    let mut penalised = all.clone();
+    penalised.resize(all.len() + misses + ghosts, PENALTY_M);
     let mut sorted = all.clone();
     sorted.sort_unstable_by(f64::total_cmp);
     let row = |metric: &str, value: f64, unit| Row::new(name.clone(), metric, value, unit);
-    let inside = s.nees.iter().filter(|&&x| x <= 5.991).count() as f64 / s.nees.len() as f64;
-    let presence = 1.0 - (s.misses + s.ghosts) as f64 / s.rows as f64;
+    let inside = nees.iter().filter(|&&x| x <= 5.991).count() as f64 / nees.len() as f64;
+    let presence = 1.0 - (misses + ghosts) as f64 / s.shown.len() as f64;
     let rows = vec![
         row("RMSE while present", rms(&all), "m").peer(1.38).bar(Judgement::AtMost(0.85)),
-        row("penalised RMSE (4 m a miss or ghost)", rms(&s.penalised_m), "m")
+        row("penalised RMSE (4 m a miss or ghost)", rms(&penalised), "m")
             .peer(1.885)
             .bar(Judgement::AtMost(1.10)),
         row("presence accuracy", presence, "").peer(0.885).bar(Judgement::AtLeast(0.95)),
@@ -191,11 +203,11 @@ fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
         row("RMSE, first half of the walk", rms(&half(true)), "m"),
         row("RMSE, second half of the walk", rms(&half(false)), "m"),
         row("RMSE before the tracker", rms(&s.located_m), "m"),
-        row("misses", s.misses as f64, ""),
-        row("ghosts", s.ghosts as f64, ""),
+        row("misses", misses as f64, ""),
+        row("ghosts", ghosts as f64, ""),
         row("rows with more than one person", s.crowds as f64, ""),
         row("errors within the 95 % ellipse", inside, ""),
-        row("mean NEES (2 is right)", s.nees.iter().sum::<f64>() / s.nees.len() as f64, ""),
+        row("mean NEES (2 is right)", nees.iter().sum::<f64>() / nees.len() as f64, ""),
     ];
     let notes = vec![format!(
         "baselines from the first {QUIET} rows; the room is the box around the nodes; causal, at each row's own time"
