@@ -323,17 +323,7 @@ impl Runner {
         index: CycleIndex,
         datagrams: impl Iterator<Item = (Timestamp, wavewitness_types::Sender, &'a [u8])>,
     ) -> Trace {
-        (self.counts.frames, self.counts.rejected, self.counts.unassigned) = (0, 0, 0);
-        let (mut outcomes, mut calibrated, mut aligned) = (Vec::new(), Vec::new(), Vec::new());
-        for (arrived, from, bytes) in datagrams {
-            let outcome = self.plans.ingest.run(arrived, from, bytes, &mut self.states.ingest);
-            match &outcome {
-                Outcome::Csi(frame) => self.take(frame, &mut calibrated, &mut aligned),
-                Outcome::Other(_) => {}
-                Outcome::Rejected(..) => self.counts.rejected += 1,
-            }
-            outcomes.push(outcome);
-        }
+        let (outcomes, calibrated, aligned) = self.take_all(datagrams);
         let Runner { plans, states, .. } = self;
         plans.ingest.end_cycle(at, &mut states.ingest);
         plans.links.end_cycle(at, &mut states.links);
@@ -354,11 +344,7 @@ impl Runner {
         let is_there = |k: usize| records.get(k).is_some_and(|r| r.retired.is_none());
         let breath = plans.breath.end_cycle(at, is_there, &mut states.breath);
         let (cirs, gates, gate_evidence) = self.estimate_and_gate(&observations);
-        for (gate, rejected) in gates.iter().zip(&mut self.rejected_at) {
-            if gate.is_some_and(|g| matches!(g.gate, Gate::Reject | Gate::Recalibrate)) {
-                *rejected = Some(at);
-            }
-        }
+        self.note_rejected(at, &gates);
         let (evidence, imaging, mut detections) = self.image(at, &observations, &motions, &gates);
         self.place(at, &observations, &mut detections);
         let room_gate = room_gate(&gates);
@@ -404,6 +390,33 @@ impl Runner {
         trace.graph = self.states.world.graph().clone();
         self.presence = trace.verdict.presence;
         trace
+    }
+
+    /// Datagrams into what ingest, calibration and phase alignment make of them.
+    fn take_all<'a>(
+        &mut self,
+        datagrams: impl Iterator<Item = (Timestamp, wavewitness_types::Sender, &'a [u8])>,
+    ) -> (Vec<Outcome>, Vec<CalibratedFrame>, Vec<AlignedFrame>) {
+        (self.counts.frames, self.counts.rejected, self.counts.unassigned) = (0, 0, 0);
+        let (mut outcomes, mut calibrated, mut aligned) = (Vec::new(), Vec::new(), Vec::new());
+        for (arrived, from, bytes) in datagrams {
+            let outcome = self.plans.ingest.run(arrived, from, bytes, &mut self.states.ingest);
+            match &outcome {
+                Outcome::Csi(frame) => self.take(frame, &mut calibrated, &mut aligned),
+                Outcome::Other(_) => {}
+                Outcome::Rejected(..) => self.counts.rejected += 1,
+            }
+            outcomes.push(outcome);
+        }
+        (outcomes, calibrated, aligned)
+    }
+
+    fn note_rejected(&mut self, at: Timestamp, gates: &[Option<GateDecision>]) {
+        for (gate, rejected) in gates.iter().zip(&mut self.rejected_at) {
+            if gate.is_some_and(|g| matches!(g.gate, Gate::Reject | Gate::Recalibrate)) {
+                *rejected = Some(at);
+            }
+        }
     }
 
     fn take(
