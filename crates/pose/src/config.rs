@@ -32,7 +32,7 @@ wavewitness_types::stage_config! {
         confirm_hits: u32 = 4, 1, 32;
         /// … within this number of images.
         confirm_window: u32 = 8, 1, 32;
-        /// A track not confirmed by this age is deleted, s.
+        /// A track not confirmed by this age, nor by `confirm_window` images, is deleted, s.
         confirm_within_s: f64 = 2.0, 0.1, 30.0;
         /// A track not measured for this long is deleted, s.
         coast_s: f64 = 2.0, 0.1, 10.0;

@@ -299,8 +299,11 @@ impl Plan {
         let max_variance = config.max_sigma_m * config.max_sigma_m;
         state.retain(|track, slot| {
             let certain = (0..2).all(|k| track.covariance[k][k] <= max_variance);
+            // Where images come rarely, a full window of them is waited for.
+            let young = now.seconds_since(slot.born) <= config.confirm_within_s
+                || track.age_cycles <= config.confirm_window;
             let hopeful = track.state != TrackState::Tentative
-                || (now.seconds_since(slot.born) <= config.confirm_within_s
+                || (young
                     && slot.misses(config.confirm_window) <= config.confirm_window - config.confirm_hits);
             certain
                 && hopeful

@@ -311,3 +311,30 @@ fn a_long_silence_ends_every_track_and_ids_are_never_reused() {
     plan.run(time(0.0), &seen, Gate::Accept, 1.0, &mut again);
     assert!(again.tracks()[0].id.0 >= 1000, "ids of the boots before may have reached cycles × births");
 }
+
+#[test]
+fn who_is_imaged_rarely_is_confirmed_all_the_same() {
+    // Radio tomography over a slow mesh: an image each 1.3 s. Clutter at that rate still confirms nobody.
+    let (mut found, mut ghosts) = (0, 0);
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        for present in [true, false] {
+            let (plan, mut state) = tracker(&Config::default());
+            for row in 0..12 {
+                let seen = if present {
+                    detection(&mut random, [3.0 + 0.1 * f64::from(row), 2.5, 1.0], 0.2)
+                } else {
+                    clutter(&mut random, 0.2)
+                };
+                plan.run(time(1.3 * f64::from(row)), &[seen], Gate::Accept, 1.0, &mut state);
+            }
+            if present {
+                found += confirmed(&state).len();
+            } else {
+                ghosts += confirmed(&state).len();
+            }
+        }
+    }
+    assert!((18..=20).contains(&found), "{found} of 20 people");
+    assert_eq!(ghosts, 0);
+}
