@@ -233,7 +233,20 @@ fn run(paths: &[PathBuf]) -> Result<Report, Failure> {
     } else {
         rows.push(row("cycles with a ghost", shown, "").peer(1.0).bar(Judgement::AtMost(0.02)));
     }
-    let notes =
+    let places: Vec<[f64; 2]> = judged().filter_map(|x| Some(x.estimate?.mean_m)).collect();
+    if !places.is_empty() {
+        for (axis, metric) in ["mean position, x", "mean position, y"].into_iter().enumerate() {
+            let mean = places.iter().map(|p| p[axis]).sum::<f64>() / places.len() as f64;
+            rows.push(row(metric, mean, "m"));
+        }
+    }
+    let mut notes =
         vec!["a cycle every 0.5 s from the newest 16 samples of a path (50 s); judged from 60 s on".into()];
+    if s.truth_m.is_none() {
+        let name = stem(&paths[1]);
+        notes.push(format!(
+            "{name}: no truth was given (X,Y, or a readme beside it), so the room is taken as empty and whoever is shown as a ghost"
+        ));
+    }
     Ok(Report { rows, notes, ..Report::new("rti-esp32") })
 }
