@@ -52,6 +52,8 @@ impl StageHasher {
         let found = trace.conditions.len();
         trace.gates[..found].iter().flatten().for_each(|g| g.canonical(self.of(Stage::Gate)));
         trace.imaging.as_outcome().canonical(self.of(Stage::Tomography));
+        // The follower of walkers is off, as it is by default.
+        self.of(Stage::Tomography).option(None::<&Vec<u8>>, |s, bytes| s.put(bytes));
         self.of(Stage::Tomography).option(trace.strength.as_ref(), |s, bytes| s.put(bytes));
         trace.detections.as_slice().canonical(self.of(Stage::Tomography));
         trace.tracks.as_slice().canonical(self.of(Stage::Pose));

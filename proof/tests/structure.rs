@@ -14,6 +14,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("crates/fusion", 2),
     ("crates/cir", 2),
     ("crates/tomography", 2),
+    ("crates/localise", 2),
     ("crates/pose", 2),
     ("crates/identity", 2),
     ("crates/world", 2),

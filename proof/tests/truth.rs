@@ -14,9 +14,14 @@ const CYCLE_NS: u64 = 50_000_000;
 
 /// Every published cycle of a scene whose operator says at 1 s that the room is empty, with the truth.
 fn run(scene: &Scene, seed: u64) -> Vec<(PoseFrame, Vec<[f64; 3]>)> {
+    run_with(scene, seed, |_| ())
+}
+
+fn run_with(scene: &Scene, seed: u64, change: impl Fn(&mut EngineConfig)) -> Vec<(PoseFrame, Vec<[f64; 3]>)> {
     let mut config =
         EngineConfig { geometry: scene.geometry(), cycle: scene.cycle_plan(), ..EngineConfig::default() };
     config.calibration.observations = 300;
+    change(&mut config);
     let genesis = Genesis {
         specification: SPECIFICATION,
         numerics: NUMERICS_VERSION,
@@ -136,4 +141,41 @@ fn who_sits_still_stays_present_with_a_breathing_rate_and_leaves_an_empty_room()
     );
     assert!(first_s < 55.0 && rates > 200, "first rate at {first_s} s, {rates} cycles");
     assert!(covered * 100 >= rates * 90, "{covered} of {rates} within 3 sigma");
+}
+
+#[test]
+fn the_follower_places_one_walker_within_a_metre_and_nobody_in_an_empty_room() {
+    let scene = scenes::calibration();
+    let (mut shown, mut cycles, mut squared, mut covered) = (0, 0, 0.0, 0);
+    let follow = |config: &mut EngineConfig| {
+        config.localise.enabled = true;
+        config.localise.particles = 800;
+    };
+    for (frame, people) in run_with(&scene, 1, follow) {
+        let t = seconds(&scene, frame.at);
+        if t < 30.0 {
+            assert!(frame.people.is_empty(), "a ghost at {t} s");
+        }
+        let [truth] = people[..] else { continue };
+        if t < 33.0 {
+            continue;
+        }
+        cycles += 1;
+        let Some(person) = frame.people.first() else { continue };
+        shown += 1;
+        let (mut distance2, mut normalised2) = (0.0, 0.0);
+        for k in 0..2 {
+            let error = f64::from(person.position_m[k]) - truth[k];
+            distance2 += error * error;
+            normalised2 += error * error / f64::from(person.sigma_m[k]) / f64::from(person.sigma_m[k]);
+        }
+        squared += distance2;
+        covered += u32::from(normalised2 <= 5.991);
+    }
+    let rms_m = (squared / f64::from(shown)).sqrt();
+    println!(
+        "simulated, follower: {shown} of {cycles} cycles, RMS error {rms_m:.2} m, {covered} within 95 %"
+    );
+    assert!(shown * 10 >= cycles * 9, "shown in {shown} of {cycles} cycles");
+    assert!(rms_m < 1.0, "RMS error {rms_m} m");
 }

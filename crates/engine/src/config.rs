@@ -106,6 +106,8 @@ engine_config! {
     strength: wavewitness_tomography::strength::Config;
     /// The likelihood of places.
     locate: wavewitness_tomography::locate::Config;
+    /// Walkers by their Doppler spectra.
+    localise: wavewitness_localise::Config;
     /// Tracks.
     pose: wavewitness_pose::Config;
     /// Presence, count, quality.

@@ -350,8 +350,12 @@ impl Engine {
             Transmitter::Station(mac) => geometry.access_point_position(mac),
             Transmitter::Ambient(_) => None,
         };
-        if let (Some(tx), Some(rx)) = (tx, geometry.node_position(link.rx())) {
+        let ends_m = tx.zip(geometry.node_position(link.rx())).map(|(tx, rx)| [tx, rx]);
+        if let Some([tx, rx]) = ends_m {
             self.plans.tomography.add_link(id, tx, rx, &mut self.states.tomography);
+        }
+        if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
+            plan.meet(link, ends_m, state);
         }
     }
 
@@ -440,12 +444,31 @@ impl Engine {
             self.work.model_error_m = self.plans.tomography.model_error_m(motion.paths).unwrap_or(0.0);
         }
         self.hashers.add(Stage::Tomography, &outcome);
+        self.follow(at);
         self.place(at);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
         let (gate, inflation) = assemble::room_gate(&self.work.gates);
         let summary = self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose);
         self.hashers.add(Stage::Pose, self.states.pose.tracks());
         self.hashers.add(Stage::Pose, &summary);
+    }
+
+    /// Walkers by their Doppler spectra, instead of the image's, where enough paths tell them.
+    fn follow(&mut self, at: Timestamp) {
+        if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
+            let empty = matches!(self.report.frame.presence, Presence::Known { present: false, .. });
+            let baselines = self.states.calibration.baselines();
+            let rejected_at = &self.work.rejected_at;
+            let observations = self.states.phase_align.observations().iter();
+            let trusted = observations.filter(|o| is_trusted(rejected_at, o.link, at));
+            let followed = &mut self.work.located;
+            if plan.run(at, trusted, baselines, empty, state, followed) {
+                core::mem::swap(&mut self.work.detections, followed);
+                self.work.model_error_m = state.summary.sd_m;
+            }
+        }
+        let hasher = self.hashers.of(Stage::Tomography);
+        hasher.option(self.states.localising.as_ref(), |s, state| state.summary.canonical(s));
     }
 
     /// People by the likelihood of places, instead of the image's, where strengths tell it.

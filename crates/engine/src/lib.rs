@@ -11,6 +11,7 @@ mod assemble;
 pub mod breath;
 mod config;
 mod cycle;
+pub mod localising;
 pub mod locating;
 mod replay;
 mod stages;

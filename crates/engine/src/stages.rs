@@ -1,7 +1,7 @@
 //! Plans and states of every stage, and the hashers of their outputs.
 
 use crate::config::EngineConfig;
-use crate::{breath, locating};
+use crate::{breath, localising, locating};
 use wavewitness_cir::gate;
 use wavewitness_types::canonical::{Reader, Sink};
 use wavewitness_types::{Canonical, ConfigError, CycleIndex, ToneGrid};
@@ -30,6 +30,8 @@ pub(crate) struct Plans {
     pub tomography: tomography::Plan,
     /// Absent without a room or two antennas with places.
     pub locating: Option<locating::Plan>,
+    /// Absent without a room, or where it is not enabled.
+    pub localising: Option<localising::Plan>,
     pub pose: pose::Plan,
     pub world: world::Plan,
     /// True if the room and at least two antennas have places.
@@ -56,6 +58,7 @@ impl Plans {
             gate: gate::Plan::new(&config.gate)?,
             tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
             locating: locating::Plan::new(&config.strength, &config.locate, &config.geometry)?,
+            localising: localising::Plan::new(&config.localise, &config.geometry)?,
             pose: pose::Plan::new(&config.pose, config.geometry.room)?,
             world: world::Plan::new(&config.world, &config.geometry)?,
             geometry_known: config.geometry.room.is_some() && places >= 2,
@@ -81,6 +84,7 @@ pub(crate) struct States {
     pub gate: gate::State,
     pub tomography: tomography::State,
     pub locating: Option<locating::State>,
+    pub localising: Option<localising::State>,
     pub pose: pose::State,
     pub world: world::State,
 }
@@ -100,6 +104,7 @@ impl States {
             gate: gate::State::new(&plans.gate),
             tomography: tomography::State::new(&plans.tomography),
             locating: plans.locating.as_ref().map(locating::State::new),
+            localising: plans.localising.as_ref().map(localising::State::new),
             pose: pose::State::resumed(&plans.pose, first_cycle),
             world: world::State::new(&plans.world),
         };

@@ -513,6 +513,13 @@ impl<'a> Walk<'a> {
         } else if self.code("why there is no image", 3)? > 0 {
             self.u16s(&["have", "need"])?;
         }
+        self.option("follower", |w, name| {
+            w.within(name, |w| {
+                w.u32("paths")?;
+                w.u32("people")?;
+                w.f64s(&["evidence of another, nats", "sigma, m"])
+            })
+        })?;
         self.option("strength", |w, name| w.within(name, Self::by_strength))?;
         self.list("detection", |w| {
             w.xyz("position, m")?;

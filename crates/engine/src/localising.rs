@@ -1,0 +1,114 @@
+//! Which link's frames go to which path of the follower of walkers.
+
+use wavewitness_localise::{Config, Plan as Follower, State as Followed, Summary};
+use wavewitness_types::stage_config::StageConfig;
+use wavewitness_types::{
+    Baseline, ConfigError, Detection, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
+};
+
+/// Paths with a full window below which the image answers.
+const LEAST_PATHS: u32 = 3;
+
+/// Made once; absent without a room, or where it is not enabled.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    follower: Follower,
+}
+
+/// One direction of a path.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    path: u16,
+    direction: usize,
+}
+
+/// A pair of antennas, in the order of [`Transmitter`], and what is sent between them.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    ends: [Transmitter; 2],
+    layout: Layout,
+}
+
+/// Paths by pair of antennas, and the follower.
+#[derive(Clone, Debug)]
+pub struct State {
+    followed: Followed,
+    pairs: Vec<Pair>,
+    /// By link.
+    ways: Vec<Option<Way>>,
+    /// Of the last cycle.
+    pub summary: Summary,
+}
+
+impl Plan {
+    /// # Errors
+    /// Names the parameter that is out of range.
+    pub fn new(config: &Config, geometry: &Geometry) -> Result<Option<Plan>, ConfigError> {
+        config.check()?;
+        let room = geometry.room.filter(|_| config.enabled);
+        room.map(|room| Ok(Plan { follower: Follower::new(config, room)? })).transpose()
+    }
+
+    /// A link was found; links are met in the order of their ids. Without both places it is on no path; nor are
+    /// other layouts than a pair's first, whose frames are the same ones.
+    pub fn meet(&self, link: Link, ends_m: Option<[[f64; 3]; 2]>, state: &mut State) {
+        let (tx, rx) = (link.tx(), Transmitter::Node(link.rx()));
+        let direction = usize::from(tx > rx);
+        let ends = if direction == 0 { [tx, rx] } else { [rx, tx] };
+        let known = state.pairs.iter().position(|p| p.ends == ends);
+        let path = match (known, ends_m) {
+            (Some(k), _) => (state.pairs[k].layout == link.layout()).then_some(k as u16),
+            (None, Some([a, b])) => {
+                let ordered = if direction == 0 { [a, b] } else { [b, a] };
+                let path = self.follower.add_path(ordered, &mut state.followed);
+                if path.is_some() {
+                    state.pairs.push(Pair { ends, layout: link.layout() });
+                }
+                path
+            }
+            (None, None) => None,
+        };
+        state.ways.push(path.map(|path| Way { path, direction }));
+    }
+
+    /// Takes a cycle in; `detections` is cleared and filled with everybody who is followed. True if enough paths have a full
+    /// window for an answer.
+    pub fn run<'a>(
+        &self,
+        at: Timestamp,
+        observations: impl Iterator<Item = &'a LinkObservation>,
+        baselines: &[Option<Baseline>],
+        empty: bool,
+        state: &mut State,
+        detections: &mut Vec<Detection>,
+    ) -> bool {
+        for o in observations {
+            let way = state.ways.get(o.link.index()).copied().flatten();
+            if let (Some(Way { path, direction }), Some(baseline)) = (way, &baselines[o.link.index()]) {
+                self.follower.observe(
+                    path,
+                    direction,
+                    o.newest,
+                    baseline,
+                    &o.mean,
+                    o.rssi_dbm,
+                    &mut state.followed,
+                );
+            }
+        }
+        state.summary = self.follower.run(at, empty, &mut state.followed, detections);
+        state.summary.paths >= LEAST_PATHS
+    }
+}
+
+impl State {
+    /// Nothing heard.
+    pub fn new(plan: &Plan) -> State {
+        State {
+            followed: Followed::new(&plan.follower),
+            pairs: Vec::with_capacity(wavewitness_localise::MAX_PATHS),
+            ways: Vec::with_capacity(wavewitness_types::limits::MAX_LINKS),
+            summary: Summary::default(),
+        }
+    }
+}

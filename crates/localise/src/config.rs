@@ -1,0 +1,56 @@
+//! What can be set.
+
+wavewitness_types::stage_config! {
+    /// The follower of walkers.
+    pub struct Config in "localise" {
+        /// Whether it runs at all. Off by default: it costs milliseconds a cycle, shows two people as one, and takes a fan or a
+        /// cabinet that slides for a walker.
+        enabled: bool = false, false, true;
+        /// Wavelength of the carrier, m (0.123: channel 6).
+        wavelength_m: f64 = 0.123, 0.03, 0.4;
+        /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
+        transmit_dbm: f64 = 15.0, -10.0, 30.0;
+        /// Particles of each person, and of the search for somebody else.
+        particles: u32 = 2000, 50, 5000;
+        /// Time between two windows of half a second, s; each filter takes one cycle of it.
+        update_s: f64 = 0.25, 0.1, 1.0;
+        /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
+        temper: f64 = 0.1, 0.01, 1.0;
+        /// Power reflected by a wall.
+        wall_power: f64 = 0.25, 0.0, 1.0;
+        /// Share of a line's power that is found in each bin anywhere.
+        floor_share: f64 = 0.02, 0.0, 0.5;
+        /// Height of the middle of what scatters, m above the floor.
+        scatter_height_m: f64 = 1.15, 0.2, 2.5;
+        /// ln of a body's cross-section in m².
+        ln_section: f64 = -0.3, -4.0, 3.0;
+        /// Its standard deviation.
+        ln_section_sd: f64 = 0.5, 0.0, 3.0;
+        /// Chance that a walker turns anywhere within an update.
+        turn: f64 = 0.12, 0.0, 1.0;
+        /// Chance that he stops.
+        stop: f64 = 0.05, 0.0, 1.0;
+        /// Standard deviation of a velocity at random, m/s an axis.
+        speed_m_s: f64 = 0.7, 0.1, 3.0;
+        /// What a velocity wanders in an update, m/s.
+        wander_m_s: f64 = 0.12, 0.0, 2.0;
+        /// What a place wanders, m.
+        wander_m: f64 = 0.03, 0.0, 1.0;
+        /// Share of particles that begin anew anywhere in each update.
+        lost: f64 = 0.005, 0.0, 0.5;
+        /// Evidence in nats that somebody else is there …
+        proof: f64 = 15.0, 1.0, 1000.0;
+        /// … who is known to this, m.
+        proof_sd_m: f64 = 0.7, 0.05, 10.0;
+        /// Nobody new begins closer than this to somebody, m.
+        apart_m: f64 = 0.8, 0.0, 5.0;
+        /// What an update forgets of the evidence.
+        forget: f64 = 0.1, 0.0, 1.0;
+        /// Somebody whom nothing has shown for so long is gone, s.
+        patience_s: f64 = 60.0, 1.0, 36000.0;
+        /// Added to the deviation of each axis, m.
+        least_sd_m: f64 = 0.15, 0.0, 2.0;
+        /// Factor on the deviation: what the model lacks.
+        inflation: f64 = 1.4, 0.1, 10.0;
+    }
+}

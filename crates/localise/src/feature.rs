@@ -1,0 +1,450 @@
+//! From aligned frames to four real signals of a path, and what a scattered wave of each delay is among them.
+//!
+//! A frame is `h = g e^{j(φ + kθ)} (b + d)`: the baseline b, what a body adds (d), and each packet's own gain, phase and
+//! slope. So what d adds along b, jb and jkb can't be told from the packet's own; what remains of a delay's steering vector
+//! `e^{−j2πfτ}` has few dimensions, as all delays of a room lie within the resolution of 20 MHz. The three strongest of
+//! them are signals; the fourth is d along b, which the signal strength still tells, if roughly.
+
+use crate::spectrum::{PAIRS, SIGNALS};
+use core::f64::consts::TAU;
+use wavewitness_num::{C64, complex, math};
+use wavewitness_types::limits::MAX_TONES;
+use wavewitness_types::{Baseline, Samples, Timestamp, ToneGrid};
+
+const SHAPES: usize = SIGNALS - 1;
+/// Degrees of the polynomials in the tone that hold every delay of a room: 0 to 4.
+const DEGREES: usize = 5;
+const REAL: usize = 2 * DEGREES;
+/// Phase, slope, gain.
+const LOST: usize = 3;
+/// Power iterations to each dimension.
+const ITERATIONS: usize = 60;
+/// Excess paths that are told apart: −1 to 15 m.
+const FIRST_M: f64 = -1.0;
+const STEP_M: f64 = 0.25;
+const COUNT: usize = 65;
+/// Excess path at which a baseline's own mean delay lies: its gauge has no mean delay. Rooms spread by 5 to 10 ns.
+const MEAN_EXCESS_M: f64 = 1.5;
+/// Scale of excess paths of bodies, m: what the dimensions are chosen for.
+const TYPICAL_EXCESS_M: f64 = 3.0;
+/// How far the true one may be from it, in steps.
+const SMEAR: usize = 2;
+const LIGHT_M_S: f64 = 299_792_458.0;
+/// Departures of strength beyond this are taken as this, dB.
+const MOST_DB: f64 = 8.0;
+/// Least noise: of samples relative to their channel, and of strength, dB.
+const LEAST_NOISE: f64 = 1e-4;
+const LEAST_STRENGTH_DB: f64 = 0.3;
+
+/// A delay among the signals: `a aᴴ` by parts, and |a|².
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steering {
+    pub diagonal: [f32; SIGNALS],
+    pub re: [f32; PAIRS],
+    pub im: [f32; PAIRS],
+    pub power: f32,
+}
+
+impl Steering {
+    fn new(a: &[C64; SIGNALS]) -> Steering {
+        let mut s = Steering::default();
+        for k in 0..SIGNALS {
+            s.diagonal[k] = complex::abs2(a[k]) as f32;
+            s.power += s.diagonal[k];
+            for q in 0..k {
+                let z = complex::conj_mul(a[q], a[k]);
+                let e = k * (k - 1) / 2 + q;
+                (s.re[e], s.im[e]) = (z.re as f32, z.im as f32);
+            }
+        }
+        s
+    }
+
+    fn add(&mut self, other: &Steering) {
+        let Steering { diagonal, re, im, power } = other;
+        for k in 0..SIGNALS {
+            self.diagonal[k] += diagonal[k];
+        }
+        for e in 0..PAIRS {
+            self.re[e] += re[e];
+            self.im[e] += im[e];
+        }
+        self.power += power;
+    }
+
+    fn scale(&mut self, factor: f32) {
+        let parts = self.diagonal.iter_mut().chain(&mut self.re).chain(&mut self.im);
+        parts.for_each(|x| *x *= factor);
+        self.power *= factor;
+    }
+
+    /// The nearest of a table.
+    pub fn of(table: &[Steering], excess_m: f64) -> &Steering {
+        let place = math::max_f64(0.0, (excess_m - FIRST_M) / STEP_M + 0.5);
+        &table[(place as usize).min(table.len() - 1)]
+    }
+}
+
+/// One direction's baseline.
+#[derive(Clone, Debug)]
+struct Side {
+    completed: Option<Timestamp>,
+    mean: Vec<C64>,
+    /// Turns its gauge into the path's, tone by tone.
+    turn: Vec<C64>,
+    rssi_dbm: f64,
+    rssi_sd_db: f64,
+    variance: f64,
+}
+
+/// What frames of a path are measured against. All memory is taken in [`Gauge::new`].
+#[derive(Clone, Debug)]
+pub(crate) struct Gauge {
+    grid: ToneGrid,
+    sides: [Side; 2],
+    first: usize,
+    base: Vec<C64>,
+    energy: f64,
+    /// Real and imaginary weights of each shape.
+    shapes: Vec<[f64; SHAPES]>,
+    noise: [f64; SIGNALS],
+    pub table: Vec<Steering>,
+    /// Received strength of the baseline.
+    pub level_dbm: Option<f64>,
+}
+
+type Real = [f64; REAL];
+
+impl Gauge {
+    pub fn new() -> Gauge {
+        let side = Side {
+            completed: None,
+            mean: Vec::with_capacity(MAX_TONES),
+            turn: Vec::with_capacity(MAX_TONES),
+            rssi_dbm: 0.0,
+            rssi_sd_db: 0.0,
+            variance: 0.0,
+        };
+        Gauge {
+            grid: ToneGrid::Ht20,
+            sides: [side.clone(), side],
+            first: 0,
+            base: Vec::with_capacity(MAX_TONES),
+            energy: 0.0,
+            shapes: Vec::with_capacity(2 * MAX_TONES),
+            noise: [1.0; SIGNALS],
+            table: vec![Steering::default(); COUNT],
+            level_dbm: None,
+        }
+    }
+
+    /// Takes a direction's baseline, if it is new. True if all before is void.
+    pub fn adopt(&mut self, direction: usize, baseline: &Baseline) -> bool {
+        let Some(rssi_dbm) = baseline.rssi_dbm else { return false };
+        let other = 1 - direction;
+        let is_first = self.sides[other].completed.is_none();
+        if self.sides[direction].completed == Some(baseline.completed)
+            || (!is_first && baseline.mean.grid() != self.grid)
+        {
+            return false;
+        }
+        if is_first {
+            (self.grid, self.first) = (baseline.mean.grid(), direction);
+        }
+        let side = &mut self.sides[direction];
+        side.completed = Some(baseline.completed);
+        side.rssi_dbm = f64::from(rssi_dbm);
+        side.rssi_sd_db = baseline.rssi_sd_db.map_or(1.0, f64::from);
+        side.mean.clear();
+        let mut energy = 0.0;
+        for (&a, &b) in baseline.mean.re().iter().zip(baseline.mean.im()) {
+            side.mean.push(C64::new(f64::from(a), f64::from(b)));
+            energy += f64::from(a) * f64::from(a) + f64::from(b) * f64::from(b);
+        }
+        let mut variance = 0.0;
+        for &v in &baseline.variance[..side.mean.len()] {
+            variance += f64::from(v);
+        }
+        side.variance = variance / math::max_f64(energy, 1e-12);
+        self.rebuild();
+        true
+    }
+
+    fn rebuild(&mut self) {
+        let indices = self.grid.indices();
+        let (mut levels, mut count, mut variance, mut strength) = (0.0, 0.0, 0.0, 0.0);
+        self.base.clear();
+        self.base.extend_from_slice(&self.sides[self.first].mean);
+        remove_delay(&mut self.base, indices);
+        self.energy = self.base.iter().map(|&z| complex::abs2(z)).sum();
+        for side in &mut self.sides {
+            if side.completed.is_none() {
+                continue;
+            }
+            let (phase, slope) = align(&self.base, &side.mean, indices);
+            side.turn.clear();
+            side.turn.extend(indices.iter().map(|&i| complex::unit(-(phase + f64::from(i) * slope))));
+            levels += side.rssi_dbm;
+            variance += side.variance;
+            strength += side.rssi_sd_db;
+            count += 1.0;
+        }
+        self.level_dbm = (self.energy > 0.0).then_some(levels / count);
+        if self.level_dbm.is_none() {
+            return;
+        }
+        // Of one real dimension, in units of the baseline's norm: half the variance a tone, over their number.
+        let tones = self.base.len() as f64;
+        let shape = math::sqrt(math::max_f64(0.5 * variance / count / tones, LEAST_NOISE * LEAST_NOISE));
+        let db = math::max_f64(strength / count, LEAST_STRENGTH_DB);
+        self.noise = [shape, shape, shape, db * core::f64::consts::LN_10 / 20.0];
+        self.choose_shapes();
+    }
+
+    /// Inner product of tone vectors as real ones.
+    fn real_dot(a: &[C64], b: &[C64]) -> f64 {
+        let mut total = 0.0;
+        for (x, y) in a.iter().zip(b) {
+            total += x.re * y.re + x.im * y.im;
+        }
+        total
+    }
+
+    /// Polynomials in the tone, orthonormal, real and imaginary, less what a packet hides.
+    fn polynomials(&self) -> Vec<Vec<C64>> {
+        let indices = self.grid.indices();
+        let last = f64::from(indices[indices.len() - 1]);
+        let norm = 1.0 / math::sqrt(self.energy);
+        let j = C64::new(0.0, 1.0);
+        let mut hidden: Vec<Vec<C64>> = Vec::with_capacity(LOST);
+        for which in 0..LOST {
+            let v = (0..indices.len()).map(|k| {
+                let b = self.base[k] * norm;
+                [b, j * b, j * b * (f64::from(indices[k]) / last)][which]
+            });
+            hidden.push(orthonormal(v.collect(), &hidden));
+        }
+        let mut out: Vec<Vec<C64>> = Vec::with_capacity(REAL);
+        let mut x = vec![1.0; indices.len()];
+        for _ in 0..DEGREES {
+            for unit in [C64::new(1.0, 0.0), j] {
+                let v = x.iter().map(|&a| unit * a).collect();
+                out.push(orthonormal(v, &out));
+            }
+            for (a, &i) in x.iter_mut().zip(indices) {
+                *a *= f64::from(i) / last;
+            }
+        }
+        for v in &mut out {
+            for h in &hidden {
+                subtract(v, h);
+            }
+        }
+        out
+    }
+
+    fn choose_shapes(&mut self) {
+        let polynomials = self.polynomials();
+        let tones = self.base.len();
+        let norm = 1.0 / math::sqrt(tones as f64);
+        let steering: Vec<Vec<C64>> = (0..COUNT)
+            .map(|n| {
+                let delay_s = (FIRST_M + STEP_M * n as f64 - MEAN_EXCESS_M) / LIGHT_M_S;
+                (0..tones).map(|k| complex::unit(-TAU * self.grid.offset_hz(k) * delay_s) * norm).collect()
+            })
+            .collect();
+        let j = C64::new(0.0, 1.0);
+        let mut moment = [[0.0; REAL]; REAL];
+        let mut parts: Vec<[Real; 2]> = Vec::with_capacity(COUNT);
+        for (n, s) in steering.iter().enumerate() {
+            let turned: Vec<C64> = s.iter().map(|&z| z * j).collect();
+            let mut both = [[0.0; REAL]; 2];
+            for r in 0..REAL {
+                both[0][r] = Gauge::real_dot(&polynomials[r], s);
+                both[1][r] = Gauge::real_dot(&polynomials[r], &turned);
+            }
+            let weight = math::exp(-math::max_f64(0.0, FIRST_M + STEP_M * n as f64) / TYPICAL_EXCESS_M);
+            for v in &both {
+                for r in 0..REAL {
+                    for c in 0..REAL {
+                        moment[r][c] += weight * v[r] * v[c];
+                    }
+                }
+            }
+            parts.push(both);
+        }
+        let axes = principal(moment);
+        self.shapes.clear();
+        self.shapes.resize(2 * tones, [0.0; SHAPES]);
+        for (s, axis) in axes.iter().enumerate() {
+            for k in 0..tones {
+                for r in 0..REAL {
+                    self.shapes[k][s] += axis[r] * polynomials[r][k].re;
+                    self.shapes[tones + k][s] += axis[r] * polynomials[r][k].im;
+                }
+            }
+        }
+        let norm = 1.0 / math::sqrt(self.energy);
+        let base: Vec<C64> = self.base.iter().map(|&z| z * norm).collect();
+        for n in 0..COUNT {
+            let mut a = [C64::default(); SIGNALS];
+            for (s, axis) in axes.iter().enumerate() {
+                // E = |A|e^{jωt} gives α Re E + β Im E = ((α − jβ) E + its conjugate)/2.
+                let (mut alpha, mut beta) = (0.0, 0.0);
+                for r in 0..REAL {
+                    alpha += axis[r] * parts[n][0][r];
+                    beta += axis[r] * parts[n][1][r];
+                }
+                a[s] = C64::new(0.5 * alpha, -0.5 * beta) / self.noise[s];
+            }
+            let turned: Vec<C64> = steering[n].iter().map(|&z| z * j).collect();
+            let (alpha, beta) = (Gauge::real_dot(&base, &steering[n]), Gauge::real_dot(&base, &turned));
+            a[SHAPES] = C64::new(0.5 * alpha, -0.5 * beta) / self.noise[SHAPES];
+            self.table[n] = Steering::new(&a);
+        }
+        self.smear();
+    }
+
+    /// A room's mean delay is not known, so a delay's steering is averaged over what it may be.
+    fn smear(&mut self) {
+        let sharp = self.table.clone();
+        for (n, s) in self.table.iter_mut().enumerate() {
+            *s = Steering::default();
+            let (mut total, from) = (0.0, n.saturating_sub(SMEAR));
+            for other in &sharp[from..(n + SMEAR + 1).min(COUNT)] {
+                s.add(other);
+                total += 1.0;
+            }
+            s.scale(1.0 / total);
+        }
+    }
+
+    /// A frame's signals in units of their noise.
+    pub fn signals(&self, direction: usize, h: &Samples, rssi_dbm: Option<f32>) -> Option<[f32; SIGNALS]> {
+        let side = &self.sides[direction];
+        self.level_dbm?;
+        if side.completed.is_none() || h.grid() != self.grid {
+            return None;
+        }
+        let db = f64::from(rssi_dbm?) - side.rssi_dbm;
+        let db = math::max_f64(-MOST_DB, math::min_f64(db, MOST_DB));
+        let gain = math::exp(db * core::f64::consts::LN_10 / 20.0);
+        let tones = self.base.len();
+        let (mut along, mut energy) = (0.0, 0.0);
+        let mut sums = [0.0; SHAPES];
+        for k in 0..tones {
+            let z = C64::new(f64::from(h.re()[k]), f64::from(h.im()[k])) * side.turn[k];
+            along += self.base[k].re * z.re + self.base[k].im * z.im;
+            energy += complex::abs2(z);
+            for s in 0..SHAPES {
+                sums[s] += self.shapes[k][s] * z.re + self.shapes[tones + k][s] * z.im;
+            }
+        }
+        if along * along < 0.01 * self.energy * energy || along <= 0.0 {
+            return None;
+        }
+        let scale = math::sqrt(self.energy) * gain / along;
+        let mut out = [0.0; SIGNALS];
+        for s in 0..SHAPES {
+            out[s] = (sums[s] * scale / self.noise[s]) as f32;
+        }
+        out[SHAPES] = ((gain - 1.0) / self.noise[SHAPES]) as f32;
+        Some(out)
+    }
+}
+
+fn subtract(v: &mut [C64], unit: &[C64]) {
+    let part = Gauge::real_dot(v, unit);
+    for (x, &u) in v.iter_mut().zip(unit) {
+        *x -= u * part;
+    }
+}
+
+/// Gram and Schmidt, twice.
+fn orthonormal(mut v: Vec<C64>, before: &[Vec<C64>]) -> Vec<C64> {
+    for _ in 0..2 {
+        for b in before {
+            subtract(&mut v, b);
+        }
+    }
+    let norm = math::sqrt(Gauge::real_dot(&v, &v));
+    for x in &mut v {
+        *x = if norm > 1e-9 { *x / norm } else { C64::default() };
+    }
+    v
+}
+
+/// Turns a channel so that it has no mean group delay: the mean slope between neighbouring tones goes.
+fn remove_delay(h: &mut [C64], indices: &[i16]) {
+    let mut lag = C64::default();
+    for k in 1..h.len() {
+        if indices[k] - indices[k - 1] == 1 {
+            lag += complex::conj_mul(h[k - 1], h[k]);
+        }
+    }
+    let slope = complex::arg(lag);
+    for (z, &i) in h.iter_mut().zip(indices) {
+        *z *= complex::unit(-f64::from(i) * slope);
+    }
+}
+
+/// The strongest eigenvectors, by power iteration and deflation.
+fn principal(mut moment: [Real; REAL]) -> [Real; SHAPES] {
+    let mut axes = [[0.0; REAL]; SHAPES];
+    for axis in &mut axes {
+        let mut v: Real = [1.0; REAL];
+        let mut value = 0.0;
+        for (r, x) in v.iter_mut().enumerate() {
+            *x += 0.1 * r as f64;
+        }
+        for _ in 0..ITERATIONS {
+            let mut next = [0.0; REAL];
+            for r in 0..REAL {
+                for c in 0..REAL {
+                    next[r] += moment[r][c] * v[c];
+                }
+            }
+            value = math::sqrt(next.iter().map(|x| x * x).sum::<f64>());
+            for r in 0..REAL {
+                v[r] = if value > 1e-12 { next[r] / value } else { 0.0 };
+            }
+        }
+        for r in 0..REAL {
+            for c in 0..REAL {
+                moment[r][c] -= value * v[r] * v[c];
+            }
+        }
+        *axis = v;
+    }
+    axes
+}
+
+/// Phase and slope of `b` against `a`: the greatest of `|Σ conj(a) b e^{−jiθ}|` from the lag-one start, by Newton.
+fn align(a: &[C64], b: &[C64], indices: &[i16]) -> (f64, f64) {
+    let product = |k: usize| complex::conj_mul(a[k], b[k]);
+    let mut lag = C64::default();
+    for k in 1..a.len() {
+        if indices[k] - indices[k - 1] == 1 {
+            lag += complex::conj_mul(product(k - 1), product(k));
+        }
+    }
+    let mut slope = complex::arg(lag);
+    let mut sum = C64::default();
+    for step in 0..6 {
+        let (mut first, mut second) = (C64::default(), C64::default());
+        sum = C64::default();
+        for (k, &i) in indices.iter().enumerate() {
+            let i = f64::from(i);
+            let v = product(k) * complex::unit(-i * slope);
+            sum += v;
+            first += v * i;
+            second += v * (i * i);
+        }
+        let curvature = complex::abs2(first) - complex::conj_mul(sum, second).re;
+        if step == 5 || curvature >= 0.0 {
+            break;
+        }
+        slope -= complex::conj_mul(sum, first).im / curvature;
+    }
+    (complex::arg(sum), slope)
+}

@@ -1,0 +1,253 @@
+//! A particle filter over place and velocity of one body.
+
+use crate::Config;
+use crate::path::Path;
+use crate::sequence::Sequence;
+use crate::spectrum::{Covariance, Scatter, Sight};
+use crate::window::LENGTH_S;
+use wavewitness_num::math;
+use wavewitness_types::Room;
+
+/// Particles that a body's spectrum is averaged over for the others.
+const SPECTRUM_PARTICLES: usize = 16;
+/// Nobody is closer to a wall, m.
+const WALL_M: f64 = 0.15;
+/// Slower is standing, m/s.
+const STANDING_M_S: f64 = 0.02;
+/// A standing body wanders by so much less.
+const STANDING_SHARE: f64 = 0.1;
+/// What ln of the cross-section wanders in an update.
+const SECTION_STEP: f64 = 0.03;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Particle {
+    pub at_m: [f64; 2],
+    pub velocity_m_s: [f64; 2],
+    pub ln_section: f64,
+    /// Weight, normalised after each update.
+    pub weight: f64,
+}
+
+/// Mean, and covariance of the place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Estimate {
+    pub at_m: [f64; 2],
+    pub velocity_m_s: [f64; 2],
+    pub xx: f64,
+    pub xy: f64,
+    pub yy: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Filter {
+    pub particles: Vec<Particle>,
+    spare: Vec<Particle>,
+    logs: Vec<f64>,
+    pub estimate: Estimate,
+    /// Evidence that somebody is there, nats.
+    pub evidence: f64,
+    /// Updates since it was more than the least.
+    pub idle: u32,
+    /// What it shows to others, by path.
+    pub spectrum: Vec<Covariance>,
+}
+
+/// What is the same for all filters in an update.
+pub(crate) struct Surroundings<'a> {
+    pub config: &'a Config,
+    pub room: &'a Room,
+    pub paths: &'a [Path],
+    pub scatter: Scatter,
+}
+
+impl Surroundings<'_> {
+    fn sight<'a>(&self, path: &'a Path) -> Option<Sight<'a>> {
+        let level_dbm = path.gauge.level_dbm.filter(|_| path.window.known)?;
+        // Bistatic radar equation over the static channel: λ²σ/((4π)³ d₁² d₂²) over 10^((level − sent)/10).
+        let four_pi = 4.0 * core::f64::consts::PI;
+        let channel = math::exp((level_dbm - self.config.transmit_dbm) * core::f64::consts::LN_10 / 10.0);
+        let wavelength_m = self.scatter.wavelength_m;
+        let scale = wavelength_m * wavelength_m / (four_pi * four_pi * four_pi) / channel;
+        Some(Sight {
+            ends: [&path.ends[0], &path.ends[1]],
+            direct_m: path.direct_m,
+            scale,
+            steering: &path.gauge.table,
+        })
+    }
+
+    /// Adds the lines of a particle, as it was in the window's middle.
+    fn lines(&self, sight: &Sight<'_>, path: &Path, p: &Particle, into: &mut Covariance) {
+        let back_s = 0.5 * LENGTH_S;
+        let at_m = [
+            p.at_m[0] - back_s * p.velocity_m_s[0],
+            p.at_m[1] - back_s * p.velocity_m_s[1],
+            self.room.min_m[2] + self.config.scatter_height_m,
+        ];
+        sight.lines(&path.window, &self.scatter, at_m, p.velocity_m_s, math::exp(p.ln_section), into);
+    }
+}
+
+impl Filter {
+    pub fn new(most: usize, paths: usize) -> Filter {
+        Filter {
+            particles: Vec::with_capacity(most),
+            spare: Vec::with_capacity(most),
+            logs: Vec::with_capacity(most),
+            estimate: Estimate::default(),
+            evidence: 0.0,
+            idle: 0,
+            spectrum: vec![Covariance::zero(); paths],
+        }
+    }
+
+    /// Begins anew: anywhere.
+    pub fn scatter(&mut self, count: usize, config: &Config, room: &Room, sequence: &mut Sequence) {
+        self.particles.clear();
+        self.particles.extend((0..count).map(|_| anywhere(config, room, 1.0 / count as f64, sequence)));
+        (self.evidence, self.idle) = (0.0, 0);
+    }
+
+    pub fn predict(&mut self, dt_s: f64, config: &Config, room: &Room, sequence: &mut Sequence) {
+        for p in &mut self.particles {
+            let chance = sequence.uniform();
+            let standing = p.velocity_m_s[0].abs() + p.velocity_m_s[1].abs() < STANDING_M_S;
+            if chance < config.lost {
+                *p = anywhere(config, room, p.weight, sequence);
+            } else if chance < config.lost + config.turn {
+                p.velocity_m_s = [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()];
+            } else if chance < config.lost + config.turn + config.stop {
+                p.velocity_m_s = [0.0; 2];
+            } else if !standing {
+                for v in &mut p.velocity_m_s {
+                    *v += config.wander_m_s * sequence.normal();
+                }
+            }
+            let wander_m = if standing { STANDING_SHARE * config.wander_m } else { config.wander_m };
+            for k in 0..2 {
+                p.at_m[k] += dt_s * p.velocity_m_s[k] + wander_m * sequence.normal();
+                let (low, high) = (room.min_m[k] + WALL_M, room.max_m[k] - WALL_M);
+                if p.at_m[k] < low {
+                    (p.at_m[k], p.velocity_m_s[k]) = (low, p.velocity_m_s[k].abs());
+                } else if p.at_m[k] > high {
+                    (p.at_m[k], p.velocity_m_s[k]) = (high, -p.velocity_m_s[k].abs());
+                }
+            }
+            p.ln_section += SECTION_STEP * sequence.normal();
+        }
+    }
+
+    /// Weighs the particles by their windows, `others` being the spectra of everybody else and of what nothing explains.
+    /// Returns the logarithm of how much better the windows are explained with this body than without.
+    pub fn weigh(
+        &mut self,
+        around: &Surroundings<'_>,
+        others: &[Covariance],
+        sequence: &mut Sequence,
+    ) -> f64 {
+        self.logs.clear();
+        self.logs.resize(self.particles.len(), 0.0);
+        for (path, other) in around.paths.iter().zip(others) {
+            let Some(sight) = around.sight(path) else { continue };
+            let without = other.clone().ln_likelihood(&path.window);
+            for (p, log) in self.particles.iter().zip(&mut self.logs) {
+                let mut covariance = other.clone();
+                around.lines(&sight, path, p, &mut covariance);
+                *log += around.config.temper * (covariance.ln_likelihood(&path.window) - without);
+            }
+        }
+        let mut best = f64::NEG_INFINITY;
+        for &log in &self.logs {
+            best = math::max_f64(best, log);
+        }
+        let mut total = 0.0;
+        for (p, log) in self.particles.iter_mut().zip(&self.logs) {
+            p.weight *= math::exp(log - best);
+            total += p.weight;
+        }
+        if total <= 1e-300 {
+            // Nothing fits: nothing was learnt.
+            let count = self.particles.len() as f64;
+            self.particles.iter_mut().for_each(|p| p.weight = 1.0 / count);
+            return 0.0;
+        }
+        let mut squares = 0.0;
+        for p in &mut self.particles {
+            p.weight /= total;
+            squares += p.weight * p.weight;
+        }
+        self.summarise();
+        if squares * self.particles.len() as f64 > 2.0 {
+            self.resample(sequence);
+        }
+        math::ln(total) + best
+    }
+
+    /// Systematic resampling (Kitagawa 1996).
+    fn resample(&mut self, sequence: &mut Sequence) {
+        let count = self.particles.len();
+        let (offset, share) = (sequence.uniform(), 1.0 / count as f64);
+        self.spare.clear();
+        let (mut reached, mut at) = (self.particles[0].weight, 0);
+        for r in 0..count {
+            let wanted = (r as f64 + offset) * share;
+            while wanted > reached && at + 1 < count {
+                at += 1;
+                reached += self.particles[at].weight;
+            }
+            self.spare.push(Particle { weight: share, ..self.particles[at] });
+        }
+        core::mem::swap(&mut self.particles, &mut self.spare);
+    }
+
+    fn summarise(&mut self) {
+        let mut e = Estimate::default();
+        for p in &self.particles {
+            for k in 0..2 {
+                e.at_m[k] += p.weight * p.at_m[k];
+                e.velocity_m_s[k] += p.weight * p.velocity_m_s[k];
+            }
+        }
+        for p in &self.particles {
+            let (x, y) = (p.at_m[0] - e.at_m[0], p.at_m[1] - e.at_m[1]);
+            e.xx += p.weight * x * x;
+            e.xy += p.weight * x * y;
+            e.yy += p.weight * y * y;
+        }
+        self.estimate = e;
+    }
+
+    /// Averages what this body shows in the present windows.
+    pub fn show(&mut self, around: &Surroundings<'_>) {
+        let count = self.particles.len();
+        for (path, spectrum) in around.paths.iter().zip(&mut self.spectrum) {
+            *spectrum = Covariance::zero();
+            let Some(sight) = around.sight(path) else { continue };
+            let mut sum = Covariance::zero();
+            let (mut reached, mut at) = (self.particles[0].weight, 0);
+            for r in 0..SPECTRUM_PARTICLES {
+                let wanted = (r as f64 + 0.5) / SPECTRUM_PARTICLES as f64;
+                while wanted > reached && at + 1 < count {
+                    at += 1;
+                    reached += self.particles[at].weight;
+                }
+                around.lines(&sight, path, &self.particles[at], &mut sum);
+            }
+            spectrum.add(&sum, 1.0 / SPECTRUM_PARTICLES as f32);
+        }
+    }
+}
+
+fn anywhere(config: &Config, room: &Room, weight: f64, sequence: &mut Sequence) -> Particle {
+    let mut at_m = [0.0; 2];
+    for k in 0..2 {
+        let (low, high) = (room.min_m[k] + WALL_M, room.max_m[k] - WALL_M);
+        at_m[k] = low + (high - low) * sequence.uniform();
+    }
+    Particle {
+        at_m,
+        velocity_m_s: [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()],
+        ln_section: config.ln_section + config.ln_section_sd * sequence.normal(),
+        weight,
+    }
+}

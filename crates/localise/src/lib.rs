@@ -1,0 +1,27 @@
+//! Where people are, from the Doppler spectra that they leave on every path between antennas.
+//!
+//! A walker's path over a body grows at a rate that depends on place and velocity; so do its echoes in the walls. A
+//! particle filter for each person (Gordon, Salmond and Smith 1993) asks of every window of half a second how probable the
+//! spectra of all paths are, given a place and a velocity (Whittle 1953), and carries the answer on. What changes slowly
+//! (shadows of reflected rays, 15 dB above the lines of a walker) is regressed out of each window before.
+//!
+//! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, learns
+//! no empty room, and needs a box-shaped room whose walls reflect. Somebody who stops is held where he stopped.
+
+mod config;
+mod feature;
+mod filter;
+mod geometry;
+mod path;
+mod room;
+mod sequence;
+mod spectrum;
+mod window;
+
+pub use config::Config;
+pub use room::{Plan, State, Summary};
+
+/// Most people that are followed.
+pub const MAX_FOLLOWED: usize = 3;
+/// Most paths that are used; the cost grows with them.
+pub const MAX_PATHS: usize = 28;

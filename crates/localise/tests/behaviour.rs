@@ -1,0 +1,198 @@
+//! Guards what the follower claims: a walker is found where he is, a room of noise holds nobody, the same frames give the
+//! same bits. The channel is made here: a direct path, four wall images, one point that scatters, noise.
+
+use wavewitness_localise::{Config, Plan, State};
+use wavewitness_num::{C64, complex, math};
+use wavewitness_types::{
+    Baseline, Detection, LinkId, Quiet, Room, Samples, Timestamp, ToneGrid, limits::MAX_TONES,
+};
+
+const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
+const NODES: [[f64; 3]; 4] = [[0.3, 0.3, 1.0], [5.7, 0.4, 1.8], [5.6, 4.7, 0.6], [0.4, 4.6, 1.4]];
+const WAVELENGTH_M: f64 = 0.123;
+const CARRIER_HZ: f64 = 299_792_458.0 / WAVELENGTH_M;
+/// Standard deviation of a tone's real or imaginary part, relative to the channel.
+const NOISE: f64 = 0.018;
+
+struct Random(u64);
+
+impl Random {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
+    math::sqrt((0..3).map(|k| (a[k] - b[k]) * (a[k] - b[k])).sum())
+}
+
+fn add(h: &mut [C64], amplitude: f64, length_m: f64) {
+    for (k, z) in h.iter_mut().enumerate() {
+        let cycles = (CARRIER_HZ + ToneGrid::Ht20.offset_hz(k)) * length_m / 299_792_458.0;
+        *z += complex::unit(-core::f64::consts::TAU * (cycles - cycles.floor())) * amplitude;
+    }
+}
+
+fn images(p: [f64; 3]) -> impl Iterator<Item = [f64; 3]> {
+    (0..4).map(move |w| {
+        let mut q = p;
+        q[w / 2] = 2.0 * if w % 2 == 0 { ROOM.min_m[w / 2] } else { ROOM.max_m[w / 2] } - p[w / 2];
+        q
+    })
+}
+
+fn channel(tx: [f64; 3], rx: [f64; 3], body: Option<[f64; 3]>) -> Vec<C64> {
+    let mut h = vec![C64::default(); ToneGrid::Ht20.tone_count()];
+    let free = WAVELENGTH_M / (4.0 * core::f64::consts::PI);
+    add(&mut h, free / distance(tx, rx), distance(tx, rx));
+    images(tx).for_each(|t| add(&mut h, -0.5 * free / distance(t, rx), distance(t, rx)));
+    if let Some(x) = body {
+        let sigma = math::sqrt(0.7 / (4.0 * core::f64::consts::PI));
+        let mut echo = |a: [f64; 3], b: [f64; 3], factor: f64| {
+            let (p, q) = (distance(a, x), distance(b, x));
+            add(&mut h, factor * free * sigma / (p * q), p + q);
+        };
+        echo(tx, rx, 1.0);
+        images(tx).for_each(|t| echo(t, rx, -0.5));
+        images(rx).for_each(|r| echo(tx, r, -0.5));
+    }
+    h
+}
+
+fn power(h: &[C64]) -> f64 {
+    h.iter().map(|&z| complex::abs2(z)).sum::<f64>() / h.len() as f64
+}
+
+fn samples(h: &[C64], scale: f64) -> Samples {
+    let mut s = Samples::zero(ToneGrid::Ht20);
+    let (re, im) = s.parts_mut();
+    for (k, z) in h.iter().enumerate() {
+        (re[k], im[k]) = ((z.re * scale) as f32, (z.im * scale) as f32);
+    }
+    s
+}
+
+/// A body at a time, s.
+type Where = fn(f64) -> Option<[f64; 3]>;
+
+/// Runs a scene; `each` sees the time and the detections of every cycle.
+fn follow(body: Where, seconds: f64, mut each: impl FnMut(f64, &[Detection])) {
+    let plan = Plan::new(&Config::default(), ROOM).unwrap();
+    let mut state = State::new(&plan);
+    let mut random = Random(5);
+    let mut paths = Vec::new();
+    for a in 0..4 {
+        for b in a + 1..4 {
+            let path = plan.add_path([NODES[a], NODES[b]], &mut state).unwrap();
+            let empty = channel(NODES[a], NODES[b], None);
+            let p = power(&empty);
+            let baseline = Baseline {
+                link: LinkId(path),
+                empty_room: false,
+                observations: 400,
+                completed: Timestamp(1),
+                mean: samples(&empty, 1.0 / math::sqrt(p)),
+                variance: [(2.0 * NOISE * NOISE) as f32; MAX_TONES],
+                quiet_incoherence: Quiet::default(),
+                quiet_change: Quiet::default(),
+                rssi_dbm: Some((15.0 + 10.0 * math::log10(p)) as f32),
+                rssi_sd_db: Some(0.5),
+            };
+            paths.push((path, a, b, empty, baseline));
+        }
+    }
+    let mut detections = Vec::new();
+    for cycle in 1..=(seconds * 20.0) as u64 {
+        let end = cycle * 50_000_000;
+        for slot in 0..4usize {
+            let at = Timestamp(end - 44_000_000 + 12_500_000 * slot as u64);
+            let now = body(at.0 as f64 * 1e-9);
+            for (path, a, b, empty, baseline) in paths.iter().filter(|p| p.1 == slot || p.2 == slot) {
+                let mut h = channel(NODES[*a], NODES[*b], now);
+                let level = math::sqrt(power(empty));
+                for z in &mut h {
+                    *z += C64::new(random.normal(), random.normal()) * (NOISE * level);
+                }
+                let mut along = C64::default();
+                empty.iter().zip(&h).for_each(|(&e, &z)| along += complex::conj_mul(e, z));
+                let turn = along.conj() / complex::abs(along);
+                let p = power(&h);
+                h.iter_mut().for_each(|z| *z *= turn);
+                let mean = samples(&h, 1.0 / math::sqrt(p));
+                let rssi = (15.0 + 10.0 * math::log10(p) + 0.5 * random.normal()) as f32;
+                assert!(plan.observe(
+                    *path,
+                    usize::from(slot == *b),
+                    at,
+                    baseline,
+                    &mean,
+                    Some(rssi),
+                    &mut state
+                ));
+            }
+        }
+        plan.run(Timestamp(end), false, &mut state, &mut detections);
+        each(end as f64 * 1e-9, &detections);
+    }
+}
+
+/// Rounds of 1 m/s on a rectangle, and a stop after the fifteenth second.
+fn walker(t: f64) -> Option<[f64; 3]> {
+    let s = math::min_f64(t, 15.0) % 10.0;
+    let [x, y] = match s {
+        s if s < 3.0 => [1.5 + s, 1.5],
+        s if s < 5.0 => [4.5, s - 1.5],
+        s if s < 8.0 => [9.5 - s, 3.5],
+        s => [1.5, 11.5 - s],
+    };
+    Some([x, y, 1.15])
+}
+
+#[test]
+fn a_walker_is_followed_and_held_when_he_stops() {
+    let (mut errors, mut seen, mut cycles) = (Vec::new(), 0, 0);
+    follow(walker, 20.0, |t, detections| {
+        if t > 5.0 {
+            cycles += 1;
+            assert!(detections.len() <= 1, "a second person at {t} s");
+            for d in detections {
+                let at = walker(t).unwrap();
+                seen += 1;
+                errors.push(math::hypot(d.position_m[0] - at[0], d.position_m[1] - at[1]));
+            }
+        }
+    });
+    assert!(seen * 10 > cycles * 9, "seen in {seen} of {cycles} cycles");
+    errors.sort_by(f64::total_cmp);
+    let median = errors[errors.len() / 2];
+    assert!(median < 0.4, "median error {median} m");
+}
+
+#[test]
+fn noise_is_nobody() {
+    follow(|_| None, 20.0, |t, detections| assert!(detections.is_empty(), "somebody at {t} s"));
+}
+
+#[test]
+fn the_same_frames_give_the_same_bits() {
+    let run = || {
+        let mut bits = Vec::new();
+        follow(walker, 6.0, |_, detections| {
+            for d in detections {
+                bits.extend(d.position_m.iter().chain(d.covariance_m2.as_flattened()).map(|x| x.to_bits()));
+            }
+        });
+        bits
+    };
+    let first = run();
+    assert!(!first.is_empty());
+    assert_eq!(first, run());
+}
