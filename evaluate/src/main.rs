@@ -1,10 +1,12 @@
-//! `evaluate`: recordings of other people through the hub's stages.
+//! `evaluate`: recordings of other people, and simulated rooms, through the hub's stages.
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavewitness_evaluate::adapters::ALL;
-use wavewitness_evaluate::{Dataset, Failure, Report, plots};
+use wavewitness_evaluate::plots::Drawing;
+use wavewitness_evaluate::room::{Request, scenes::Suite};
+use wavewitness_evaluate::{Dataset, Failure, Report, plots, room};
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
 #[derive(Parser)]
@@ -34,6 +36,29 @@ enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Simulated rooms through the whole engine, against their truth
+    Room {
+        /// How long: `quick` (a minute or two of work) or `full`
+        #[arg(long, default_value = "quick", value_parser = suite)]
+        suite: Suite,
+        /// How many seeds of people and noise
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1000))]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
+        first_seed: u64,
+        /// Print the tables as Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
+}
+
+fn suite(name: &str) -> Result<Suite, String> {
+    match name {
+        "quick" => Ok(Suite::Quick),
+        "full" => Ok(Suite::Full),
+        _ => Err("a suite is quick or full".to_owned()),
+    }
 }
 
 fn after() -> String {
@@ -49,6 +74,11 @@ fn main() -> ExitCode {
     let plot = cli.plot.as_deref();
     let result = match (&cli.command, &cli.dataset) {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
+        (Some(Command::Room { suite, seeds, first_seed, markdown }), _) => {
+            let request =
+                Request { suite: *suite, first_seed: *first_seed, seeds: *seeds, draw: plot.is_some() };
+            rooms(&request, *markdown, cli.json, plot)
+        }
         (None, Some(name)) => match ALL.iter().find(|d| d.name == name.replace('_', "-")) {
             Some(dataset) if !cli.paths.is_empty() => {
                 one(dataset, &cli.paths, plot).map(|r| print(&[r], false, cli.json))
@@ -71,15 +101,29 @@ fn main() -> ExitCode {
 fn one(dataset: &Dataset, paths: &[PathBuf], plot: Option<&Path>) -> Result<Report, Failure> {
     let report = (dataset.run)(paths)?;
     if let Some(dir) = plot {
-        std::fs::create_dir_all(dir).map_err(|e| Failure(format!("can't make {}: {e}", dir.display())))?;
-        for drawing in plots::draw(dataset.name, paths)? {
-            let path = dir.join(&drawing.file);
-            std::fs::write(&path, &drawing.svg)
-                .map_err(|e| Failure(format!("can't write {}: {e}", path.display())))?;
-            eprintln!("drawn: {}", path.display());
-        }
+        write(dir, &plots::draw(dataset.name, paths)?)?;
     }
     Ok(report)
+}
+
+fn write(dir: &Path, drawings: &[Drawing]) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir).map_err(|e| Failure(format!("can't make {}: {e}", dir.display())))?;
+    for drawing in drawings {
+        let path = dir.join(&drawing.file);
+        std::fs::write(&path, &drawing.svg)
+            .map_err(|e| Failure(format!("can't write {}: {e}", path.display())))?;
+        eprintln!("drawn: {}", path.display());
+    }
+    Ok(())
+}
+
+fn rooms(request: &Request, markdown: bool, json: bool, plot: Option<&Path>) -> Result<(), Failure> {
+    let outcome = room::evaluate(request)?;
+    if let Some(dir) = plot {
+        write(dir, &outcome.drawings)?;
+    }
+    print(&outcome.reports, markdown, json);
+    Ok(())
 }
 
 fn names() -> String {

@@ -4,7 +4,7 @@
 //! those of Okabe and Ito (2008), which people who do not tell red from green can tell apart.
 
 mod breathing;
-mod panel;
+pub(crate) mod panel;
 mod person;
 mod presence;
 mod timeline;
