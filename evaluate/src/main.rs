@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavewitness_evaluate::adapters::ALL;
 use wavewitness_evaluate::plots::Drawing;
-use wavewitness_evaluate::room::{Request, scenes::Suite};
+use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
 use wavewitness_evaluate::{Dataset, Failure, Report, plots, room};
+use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
 #[derive(Parser)]
@@ -47,10 +48,22 @@ enum Command {
         /// The first of them
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
         first_seed: u64,
+        /// A parameter of the engine that is not its default, as `SECTION.KEY=VALUE`; may be repeated
+        #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = setting)]
+        settings: Vec<Setting>,
         /// Print the tables as Markdown
         #[arg(long)]
         markdown: bool,
     },
+}
+
+fn setting(text: &str) -> Result<Setting, String> {
+    let wrong = || "a parameter is SECTION.KEY=VALUE, the value true, false or a number".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let (section, key) = name.split_once('.').ok_or_else(wrong)?;
+    let whole = value.parse().map(ConfigValue::Bool).or_else(|_| value.parse().map(ConfigValue::Integer));
+    let value = whole.or_else(|_| value.parse().map(ConfigValue::Float)).map_err(|_| wrong())?;
+    Ok((section.to_owned(), key.to_owned(), value))
 }
 
 fn suite(name: &str) -> Result<Suite, String> {
@@ -74,9 +87,14 @@ fn main() -> ExitCode {
     let plot = cli.plot.as_deref();
     let result = match (&cli.command, &cli.dataset) {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
-        (Some(Command::Room { suite, seeds, first_seed, markdown }), _) => {
-            let request =
-                Request { suite: *suite, first_seed: *first_seed, seeds: *seeds, draw: plot.is_some() };
+        (Some(Command::Room { suite, seeds, first_seed, settings, markdown }), _) => {
+            let request = Request {
+                suite: *suite,
+                first_seed: *first_seed,
+                seeds: *seeds,
+                draw: plot.is_some(),
+                settings: settings.clone(),
+            };
             rooms(&request, *markdown, cli.json, plot)
         }
         (None, Some(name)) => match ALL.iter().find(|d| d.name == name.replace('_', "-")) {

@@ -1,0 +1,300 @@
+//! What is run: a scene for each question, all in the mesh's room of four nodes with the impairments of an ordinary day.
+
+use super::Request;
+use wavewitness_fixtures::body::Build;
+use wavewitness_fixtures::crowd::Habits;
+use wavewitness_fixtures::scene::{Outage, SECOND_NS};
+use wavewitness_fixtures::things::Fan;
+use wavewitness_fixtures::{Actor, Scene, Script, scenes};
+use wavewitness_types::NodeId;
+
+/// Nobody comes in before, seconds: the baseline of the empty room takes 20 s of frames, at half of them lost 40 s.
+pub const ENTER_S: u32 = 60;
+const ENTER: f64 = ENTER_S as f64;
+/// The node that is missing where one is.
+const MISSING: NodeId = NodeId(3);
+
+/// How long the runs are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suite {
+    /// Two minutes of one and two people, five of the empty room, a corner of the degradation table.
+    Quick,
+    /// Ten minutes (12,000 cycles) of one and two people, an hour of the empty room, the whole table.
+    Full,
+}
+
+/// What a scene asks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Question {
+    /// So many people of chance who walk, stand, sit and wave.
+    People(u32),
+    /// One person stands, sits and stands again.
+    Still,
+    /// Two people cross each other's way again and again, 0.65 m apart.
+    Crossing,
+    /// Two people walk and stand side by side, 0.7 m apart.
+    SideBySide,
+    /// One person goes out and comes back after 2.5 to 5 s, again and again.
+    Return,
+    /// Nobody; a fan runs in the middle half; a node restarts, another is away for a while.
+    Empty,
+    /// Two people of chance under impairments.
+    Degraded(Cell),
+}
+
+/// A cell of the degradation table.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// Share of datagrams lost, one by one.
+    pub loss: f64,
+    /// Error vector and noise floor above the default, dB.
+    pub noise_db: i8,
+    /// Whether node 3 is away throughout, though the configuration names it.
+    pub missing: bool,
+    /// Whether nodes' clocks drift by up to 120 ppm (default 12) and miss their slots by 2 ms (default 0.1 ms), one sigma.
+    pub clocks: bool,
+}
+
+impl Question {
+    /// From when on cycles are scored, seconds.
+    pub fn scored_from_s(self) -> f64 {
+        if self == Question::Empty { 0.0 } else { ENTER }
+    }
+
+    /// Whether it has a drawing.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Question::People(1 | 2))
+    }
+}
+
+/// A scene to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// What it asks.
+    pub question: Question,
+    /// The scene.
+    pub scene: Scene,
+    /// Seed of its chance.
+    pub seed: u64,
+}
+
+impl Job {
+    /// A name for progress and tables.
+    pub fn title(&self) -> String {
+        match self.question {
+            Question::People(1) => "one person".to_owned(),
+            Question::People(2) => "two people".to_owned(),
+            Question::People(3) => "three people".to_owned(),
+            Question::People(n) => {
+                format!("{} people", if n == 4 { "four".to_owned() } else { n.to_string() })
+            }
+            Question::Still => "still person".to_owned(),
+            Question::Crossing => "crossing".to_owned(),
+            Question::SideBySide => "side by side".to_owned(),
+            Question::Return => "leave and return".to_owned(),
+            Question::Empty => "empty room".to_owned(),
+            Question::Degraded(cell) => cell.title(),
+        }
+    }
+}
+
+impl Cell {
+    /// As a line of the table.
+    pub fn title(self) -> String {
+        let noise = if self.noise_db == 0 {
+            "noise default".to_owned()
+        } else {
+            format!("noise +{} dB", self.noise_db)
+        };
+        let nodes = if self.missing { "3 of 4 nodes" } else { "4 nodes" };
+        let clocks = if self.clocks { "clocks off" } else { "clocks default" };
+        format!("loss {:.0} %, {noise}, {nodes}, {clocks}", 100.0 * self.loss)
+    }
+}
+
+/// Everything that a request runs: in the order of the questions, seeds next to each other.
+pub fn jobs(request: &Request) -> Vec<Job> {
+    let quick = request.suite == Suite::Quick;
+    let minutes = |short: u64, long: u64| 60 * if quick { short } else { long };
+    let seeds = request.first_seed..request.first_seed + request.seeds;
+    let mut out = Vec::new();
+    let mut add = |question: Question, scene: &dyn Fn(u64) -> Scene| {
+        out.extend(seeds.clone().map(|seed| Job { question, scene: scene(seed), seed }));
+    };
+    for (count, seconds) in [(1, minutes(2, 10)), (2, minutes(2, 10)), (3, minutes(1, 5)), (4, minutes(1, 5))]
+    {
+        add(Question::People(count), &|seed| people(seed, count, seconds));
+    }
+    add(Question::Still, &|_| still());
+    add(Question::Crossing, &|_| crossing());
+    add(Question::SideBySide, &|_| side_by_side());
+    add(Question::Return, &|_| leave_and_return());
+    add(Question::Empty, &|_| empty(minutes(5, 60)));
+    for cell in cells(quick) {
+        add(Question::Degraded(cell), &|seed| degraded(cell, seed, minutes(1, 2)));
+    }
+    out
+}
+
+fn cells(quick: bool) -> Vec<Cell> {
+    let losses: &[f64] = if quick { &[0.0, 0.3] } else { &[0.0, 0.1, 0.3, 0.5] };
+    let mut out = Vec::new();
+    for noise_db in if quick { vec![0] } else { vec![0, 6] } {
+        for missing in [false, true] {
+            for clocks in if quick { vec![false] } else { vec![false, true] } {
+                out.extend(losses.iter().map(|&loss| Cell { loss, noise_db, missing, clocks }));
+            }
+        }
+    }
+    out
+}
+
+/// People of chance who are scored for so many seconds.
+pub fn people(seed: u64, count: u32, seconds: u64) -> Scene {
+    let habits = Habits { sit: true, wave: true, enter_after_s: ENTER_S, ..Habits::default() };
+    scenes::people(seed, count, u64::from(ENTER_S) + seconds, habits)
+}
+
+fn degraded(cell: Cell, seed: u64, seconds: u64) -> Scene {
+    let mut scene = people(seed, 2, seconds);
+    scene.network.loss = cell.loss;
+    scene.network.burst_begin = 0.0;
+    scene.radio.error_vector_db += f64::from(cell.noise_db);
+    scene.radio.noise_floor_dbm += cell.noise_db;
+    for node in &mut scene.nodes {
+        if cell.missing && node.id == MISSING {
+            node.outages = vec![Outage { from_ns: 0, until_ns: u64::MAX, reboots: false }];
+        }
+        if cell.clocks {
+            node.drift_ppm *= 10;
+        }
+    }
+    if let Some(mesh) = scene.mesh.as_mut().filter(|_| cell.clocks) {
+        mesh.slot_jitter_ns = 2_000_000;
+    }
+    scene
+}
+
+/// A scene that lasts as long as its people do something.
+fn scripted(name: &str, scripts: Vec<Script>) -> Scene {
+    let scripts: Vec<Script> = scripts.into_iter().map(Script::done).collect();
+    let longest_ns = scripts.iter().map(Script::duration_ns).max().unwrap_or(0);
+    let mut scene = Scene::mesh(name, longest_ns.div_ceil(SECOND_NS)).with_impairments();
+    scene.actors = (1..).zip(scripts).map(|(id, script)| Actor::new(id, script)).collect();
+    scene
+}
+
+fn adult(stature_m: f64, x_m: f64, y_m: f64, outside_s: f64) -> Script {
+    Script::new(Build { stature_m, ..Build::ADULT }, x_m, y_m, 0.0).away(outside_s)
+}
+
+fn still() -> Scene {
+    let script = adult(1.75, 0.8, 2.6, ENTER).walk(2.6, 2.2, 1.0).stand(30.0).sit(40.0, 0.45).stand(10.0);
+    scripted("still", vec![script.walk(4.2, 3.2, 1.0).stand(30.0)])
+}
+
+fn crossing() -> Scene {
+    let (mut one, mut other) = (adult(1.75, 1.2, 1.2, ENTER), adult(1.65, 1.2, 3.8, ENTER).stand(0.8));
+    for _ in 0..6 {
+        one = one.walk(4.8, 3.8, 1.0).walk(1.2, 1.2, 1.0);
+        other = other.walk(4.8, 1.2, 1.0).walk(1.2, 3.8, 1.0);
+    }
+    scripted("crossing", vec![one, other])
+}
+
+fn side_by_side() -> Scene {
+    let (mut one, mut other) = (adult(1.75, 2.6, 1.2, ENTER), adult(1.65, 3.3, 1.2, ENTER));
+    for _ in 0..2 {
+        one = one.walk(2.6, 3.4, 0.9).stand(15.0).walk(2.6, 1.2, 0.9).stand(15.0);
+        other = other.walk(3.3, 3.4, 0.9).stand(15.0).walk(3.3, 1.2, 0.9).stand(15.0);
+    }
+    scripted("side by side", vec![one.walk(1.0, 2.5, 0.9).stand(5.0), other.walk(5.0, 2.5, 0.9).stand(5.0)])
+}
+
+fn leave_and_return() -> Scene {
+    let mut script = adult(1.75, 0.8, 2.6, ENTER);
+    for k in 0..8 {
+        let out_s = 2.5 + 2.5 * f64::from(k) / 7.0;
+        script = script.walk(4.2, 2.0, 1.0).stand(3.0).walk(0.8, 2.6, 1.0).away(out_s);
+    }
+    scripted("leave and return", vec![script.walk(3.0, 2.2, 1.0).stand(5.0)])
+}
+
+fn empty(seconds: u64) -> Scene {
+    let mut scene = Scene::mesh("empty", seconds).with_impairments();
+    let part = |quarters: u64| quarters * seconds * SECOND_NS / 4;
+    let fan = Fan::stand([4.6, 1.4, 1.1], 2.2);
+    scene.fans = vec![Fan { swing: 0.6, from_ns: part(1), until_ns: part(3), ..fan }];
+    for node in &mut scene.nodes {
+        let away = |from_ns: u64, seconds: u64, reboots| Outage {
+            from_ns,
+            until_ns: from_ns + seconds * SECOND_NS,
+            reboots,
+        };
+        match node.id.0 {
+            2 => node.outages = vec![away(part(2), 3, true)],
+            3 => node.outages = vec![away(part(3) + 30 * SECOND_NS, 20, false)],
+            _ => {}
+        }
+    }
+    scene
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that the scripted scenes ask what they say.
+    use super::*;
+    use crate::room::tracking::apart_m;
+
+    fn plan(scene: &Scene, t_ns: u64) -> Vec<[f64; 2]> {
+        let poses = scene.truth_poses(scene.start.plus_nanos(t_ns));
+        poses.iter().filter(|p| p.weight > 0.5).map(|p| [p.root_m[0], p.root_m[1]]).collect()
+    }
+
+    /// Distances of two people, every 0.1 s.
+    fn distances(scene: &Scene) -> Vec<f64> {
+        let times = (0..scene.duration_ns).step_by(100_000_000).map(|t| plan(scene, t));
+        times.filter_map(|p| <[[f64; 2]; 2]>::try_from(p).ok()).map(|[a, b]| apart_m(a, b)).collect()
+    }
+
+    #[test]
+    fn nobody_is_there_before_the_entry_and_everybody_after() {
+        for scene in [still(), crossing(), side_by_side(), leave_and_return(), people(3, 4, 30)] {
+            assert!(plan(&scene, 59 * SECOND_NS).is_empty(), "{}", scene.name);
+            let late_s = if scene.name == "people" { 72 } else { 62 };
+            assert_eq!(plan(&scene, late_s * SECOND_NS).len(), scene.actors.len(), "{}", scene.name);
+            assert!(scene.duration_ns > 90 * SECOND_NS - 1, "{}: {}", scene.name, scene.duration_ns);
+        }
+    }
+
+    #[test]
+    fn people_cross_without_touching_and_stand_side_by_side() {
+        let apart = distances(&crossing());
+        let near = apart.windows(3).filter(|w| w[1] < w[0] && w[1] <= w[2] && w[1] < 1.0).count();
+        assert_eq!(near, 12, "closest approaches");
+        assert!(
+            apart.iter().all(|&m| m > 0.55),
+            "{:?}",
+            apart.iter().copied().reduce(|a, b| if b < a { b } else { a })
+        );
+        let beside = distances(&side_by_side());
+        let close = beside.iter().filter(|&&m| (0.6..0.8).contains(&m)).count();
+        assert!(close > 500 && close * 10 > beside.len() * 7, "{close} of {}", beside.len());
+    }
+
+    #[test]
+    fn a_request_names_every_cell_once_and_an_absence_is_at_most_five_seconds() {
+        let request =
+            Request { suite: Suite::Full, first_seed: 1, seeds: 1, draw: false, settings: Vec::new() };
+        assert_eq!(jobs(&request).iter().filter(|j| matches!(j.question, Question::Degraded(_))).count(), 32);
+        let scene = leave_and_return();
+        let there: Vec<bool> = (60 * SECOND_NS..scene.duration_ns)
+            .step_by(100_000_000)
+            .map(|t| !plan(&scene, t).is_empty())
+            .skip(10)
+            .collect();
+        let gaps: Vec<usize> = there.chunk_by(|a, b| a == b).filter(|c| !c[0]).map(<[bool]>::len).collect();
+        assert_eq!(gaps.len(), 8);
+        assert!(gaps.iter().all(|&g| (15..=50).contains(&g)), "{gaps:?}");
+    }
+}
