@@ -2,81 +2,76 @@
 //! there is, sigmas that cover the errors, and the rate of somebody who only breathes. It has caught positions that were
 //! wrong by metres and claimed 0.4 m.
 
-use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
-use wavewitness_fixtures::motion::{Person, Walk};
+mod air;
+
+use air::{present, publish, simulated};
+use wavewitness_engine::EngineConfig;
+use wavewitness_fixtures::motion::{self, Walk};
 use wavewitness_fixtures::{Scene, Simulation, scenes};
-use wavewitness_types::{
-    BootRecord, Breathing, Canonical, Command, CycleIndex, Event, PoseFrame, Presence, Source, Timestamp,
-};
-use wavewitness_witness::{Genesis, SPECIFICATION};
+use wavewitness_types::{Breathing, Person, PoseFrame, Source};
 
-const CYCLE_NS: u64 = 50_000_000;
-
-/// Every published cycle of a scene whose operator says at 1 s that the room is empty, with the truth.
-fn run(scene: &Scene, seed: u64) -> Vec<(PoseFrame, Vec<[f64; 3]>)> {
+/// Every published cycle of a scene whose operator says at 1 s that the room is empty, with its seconds and the truth.
+fn run(scene: &Scene, seed: u64) -> Vec<(f64, PoseFrame, Vec<[f64; 3]>)> {
     run_with(scene, seed, |_| ())
 }
 
-fn run_with(scene: &Scene, seed: u64, change: impl Fn(&mut EngineConfig)) -> Vec<(PoseFrame, Vec<[f64; 3]>)> {
-    let mut config =
-        EngineConfig { geometry: scene.geometry(), cycle: scene.cycle_plan(), ..EngineConfig::default() };
+fn run_with(
+    scene: &Scene,
+    seed: u64,
+    change: impl Fn(&mut EngineConfig),
+) -> Vec<(f64, PoseFrame, Vec<[f64; 3]>)> {
+    let mut config = air::config(scene);
     config.calibration.observations = 300;
     change(&mut config);
-    let genesis = Genesis {
-        specification: SPECIFICATION,
-        numerics: NUMERICS_VERSION,
-        source: Source::Simulated,
-        started: scene.start,
-        software: "test".to_owned(),
-        config: config.to_canonical_bytes(),
-        predecessor: None,
-    };
-    let mut replayer = Replayer::new(&genesis).unwrap();
-    replayer.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });
     let truth = Simulation::new(scene, seed);
-    let mut out = Vec::new();
-    let (mut cycle, mut end) = (0, scene.start.plus_nanos(CYCLE_NS));
-    for datagram in Simulation::new(scene, seed) {
-        while datagram.at >= end {
-            if cycle == 20 {
-                replayer.apply(&Event::Command { at: end, command: Command::StartCalibration });
-            }
-            if let Applied::Cycle(report) = replayer.apply(&Event::Tick { at: end, cycle: CycleIndex(cycle) })
-            {
-                let people = truth.truth(end).iter().map(|p| p.position_m).collect();
-                out.push((report.frame.clone(), people));
-            }
-            cycle += 1;
-            end = end.plus_nanos(CYCLE_NS);
+    let people = |frame: &PoseFrame| truth.truth(frame.at).iter().map(|p| p.position_m).collect();
+    let frames = publish(scene, &config, simulated(scene, seed)).into_iter();
+    frames
+        .map(|(t, frame)| {
+            let people = people(&frame);
+            (t, frame, people)
+        })
+        .collect()
+}
+
+/// Errors in plan of the people who were shown where one is.
+#[derive(Default)]
+struct Errors {
+    shown: u32,
+    squared: f64,
+    /// Within the published 95 % region.
+    covered: u32,
+}
+
+impl Errors {
+    fn add(&mut self, person: &Person, truth: [f64; 3]) {
+        self.shown += 1;
+        let mut normalised2 = 0.0;
+        for k in 0..2 {
+            let (error, sigma) = (f64::from(person.position_m[k]) - truth[k], f64::from(person.sigma_m[k]));
+            self.squared += error * error;
+            normalised2 += error * error / sigma / sigma;
         }
-        replayer.apply(&datagram.into_event());
+        // 95 % of χ² with two degrees of freedom.
+        self.covered += u32::from(normalised2 <= 5.991);
     }
-    out
-}
 
-fn seconds(scene: &Scene, at: Timestamp) -> f64 {
-    at.seconds_since(scene.start)
-}
-
-fn is_present(frame: &PoseFrame) -> Option<bool> {
-    match frame.presence {
-        Presence::Known { present, .. } => Some(present),
-        Presence::Unknown(_) => None,
+    fn rms_m(&self) -> f64 {
+        (self.squared / f64::from(self.shown)).sqrt()
     }
 }
 
 #[test]
 fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty() {
-    let (mut cycles, mut covered, mut shown, mut squared) = (0, 0, 0, 0.0);
+    let (mut cycles, mut errors) = (0, Errors::default());
     for seed in [1, 2, 3] {
         // Empty for 30 s, then one person walks rounds.
         let scene = scenes::calibration();
-        for (frame, people) in run(&scene, seed) {
+        for (t, frame, people) in run(&scene, seed) {
             assert_eq!(frame.source, Source::Simulated);
-            let t = seconds(&scene, frame.at);
             if t < 30.0 {
                 assert!(frame.people.is_empty(), "seed {seed}: a ghost at {t} s");
-                assert_ne!(is_present(&frame), Some(true), "seed {seed}: false presence at {t} s");
+                assert_ne!(present(&frame), Some(true), "seed {seed}: false presence at {t} s");
             }
             // From two seconds after the entry on.
             let [truth] = people[..] else { continue };
@@ -84,23 +79,14 @@ fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty()
                 continue;
             }
             cycles += 1;
-            assert_eq!(is_present(&frame), Some(true), "seed {seed}: nobody at {t} s");
+            assert_eq!(present(&frame), Some(true), "seed {seed}: nobody at {t} s");
             let Some(person) = frame.people.iter().max_by(|a, b| a.existence.total_cmp(&b.existence)) else {
                 continue;
             };
-            shown += 1;
-            let (mut distance2, mut normalised2) = (0.0, 0.0);
-            for k in 0..2 {
-                let error = f64::from(person.position_m[k]) - truth[k];
-                distance2 += error * error;
-                normalised2 += error * error / f64::from(person.sigma_m[k]) / f64::from(person.sigma_m[k]);
-            }
-            squared += distance2;
-            // 95 % of χ² with two degrees of freedom.
-            covered += u32::from(normalised2 <= 5.991);
+            errors.add(person, truth);
         }
     }
-    let rms_m = (squared / f64::from(shown)).sqrt();
+    let (shown, covered, rms_m) = (errors.shown, errors.covered, errors.rms_m());
     let share = f64::from(covered) / f64::from(shown);
     println!(
         "simulated: {cycles} cycles with one person, {shown} show one; RMS error {rms_m:.2} m, {share:.2} within 95 %"
@@ -113,18 +99,17 @@ fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty()
 fn who_sits_still_stays_present_with_a_breathing_rate_and_leaves_an_empty_room() {
     let mut scene = Scene::mesh("still", 85);
     let walk = Walk::from(0.5, 2.6).to(2.9, 2.2, 1.0).pause(45.0).to(0.5, 2.6, 1.0);
-    let mut person = Person::new(1, walk).visiting(20_000_000_000);
+    let mut person = motion::Person::new(1, walk).visiting(20_000_000_000);
     person.breathing_hz = 0.3;
     scene.people = vec![person];
     let (mut rates, mut covered, mut first_s) = (0, 0, None);
-    for (frame, people) in run(&scene, 1) {
-        let t = seconds(&scene, frame.at);
+    for (t, frame, people) in run(&scene, 1) {
         // On the chair from 22.4 to 67.4 s, out by 70 s.
         if (24.0..69.0).contains(&t) {
-            assert_eq!(is_present(&frame), Some(true), "lost at {t} s");
+            assert_eq!(present(&frame), Some(true), "lost at {t} s");
         }
         if t >= 76.0 {
-            assert!(people.is_empty() && is_present(&frame) == Some(false), "not empty at {t} s");
+            assert!(people.is_empty() && present(&frame) == Some(false), "not empty at {t} s");
         }
         let Breathing::Rate(rate) = frame.breathing else { continue };
         assert!((24.0..69.0).contains(&t), "a rate at {t} s");
@@ -146,13 +131,12 @@ fn who_sits_still_stays_present_with_a_breathing_rate_and_leaves_an_empty_room()
 #[test]
 fn the_follower_places_one_walker_within_a_metre_and_nobody_in_an_empty_room() {
     let scene = scenes::calibration();
-    let (mut shown, mut cycles, mut squared, mut covered) = (0, 0, 0.0, 0);
+    let (mut cycles, mut errors) = (0, Errors::default());
     let follow = |config: &mut EngineConfig| {
         config.localise.enabled = true;
         config.localise.particles = 800;
     };
-    for (frame, people) in run_with(&scene, 1, follow) {
-        let t = seconds(&scene, frame.at);
+    for (t, frame, people) in run_with(&scene, 1, follow) {
         if t < 30.0 {
             assert!(frame.people.is_empty(), "a ghost at {t} s");
         }
@@ -162,17 +146,9 @@ fn the_follower_places_one_walker_within_a_metre_and_nobody_in_an_empty_room() {
         }
         cycles += 1;
         let Some(person) = frame.people.first() else { continue };
-        shown += 1;
-        let (mut distance2, mut normalised2) = (0.0, 0.0);
-        for k in 0..2 {
-            let error = f64::from(person.position_m[k]) - truth[k];
-            distance2 += error * error;
-            normalised2 += error * error / f64::from(person.sigma_m[k]) / f64::from(person.sigma_m[k]);
-        }
-        squared += distance2;
-        covered += u32::from(normalised2 <= 5.991);
+        errors.add(person, truth);
     }
-    let rms_m = (squared / f64::from(shown)).sqrt();
+    let (shown, covered, rms_m) = (errors.shown, errors.covered, errors.rms_m());
     println!(
         "simulated, follower: {shown} of {cycles} cycles, RMS error {rms_m:.2} m, {covered} within 95 %"
     );

@@ -1,5 +1,6 @@
 //! Links with stated statistics on the air: four nodes whose frames are a fixed channel, white Gaussian noise and
 //! exactly the impairments that a test asks for, in the wire format of the nodes; and what the engine publishes of them.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_fixtures::channel::{LAST_TONE, LIGHT_M_S, TONE_COUNT, Tones, add_path, entry, mean_power};
