@@ -180,15 +180,15 @@ fn section<'a>(name: &str, value: &'a Value) -> Result<&'a Table, ConfigError> {
     value.as_table().ok_or_else(|| wrong(name, value, format_args!("a section: [{name}]")))
 }
 
-fn wrong(field: &str, value: &Value, allowed: impl std::fmt::Display) -> ConfigError {
+pub(crate) fn wrong(field: &str, value: &Value, allowed: impl std::fmt::Display) -> ConfigError {
     ConfigError::new(field, value, allowed)
 }
 
-fn unknown(prefix: &str, key: &str, known: &[&str]) -> ConfigError {
+pub(crate) fn unknown(prefix: &str, key: &str, known: &[&str]) -> ConfigError {
     ConfigError::new(&format!("{prefix}{key}"), "(unknown key)", format_args!("one of: {}", known.join(", ")))
 }
 
-fn string<'a>(field: &str, value: &'a Value) -> Result<&'a str, ConfigError> {
+pub(crate) fn string<'a>(field: &str, value: &'a Value) -> Result<&'a str, ConfigError> {
     value.as_str().ok_or_else(|| wrong(field, value, "a string"))
 }
 

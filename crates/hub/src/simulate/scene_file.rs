@@ -1,7 +1,8 @@
 //! Scenes as TOML. Every key that is left out has the value of `Scene::mesh`; every wrong one is refused with its field, value
 //! and range. `deploy/scenes` holds commented examples.
 
-use super::section::{Section, float, wrong};
+use super::section::{Section, float};
+use crate::config::wrong;
 use toml::{Table, Value};
 use wavewitness_fixtures::body::Build;
 use wavewitness_fixtures::body::script::CHAIR_M;

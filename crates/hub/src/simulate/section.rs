@@ -1,6 +1,7 @@
 //! A section of a scene file: values by kind and range, and nothing left unread.
 
-use std::collections::BTreeMap;
+use crate::config::{string, unknown, wrong};
+use std::collections::BTreeSet;
 use toml::{Table, Value};
 use wavewitness_types::{ConfigError, Mac};
 
@@ -8,12 +9,12 @@ use wavewitness_types::{ConfigError, Mac};
 pub(super) struct Section<'a> {
     name: String,
     table: &'a Table,
-    known: BTreeMap<&'static str, ()>,
+    known: BTreeSet<&'static str>,
 }
 
 impl<'a> Section<'a> {
     pub fn new(name: &str, table: &'a Table) -> Section<'a> {
-        Section { name: name.to_owned(), table, known: BTreeMap::new() }
+        Section { name: name.to_owned(), table, known: BTreeSet::new() }
     }
 
     /// A section of a key, an empty one if it is missing.
@@ -41,7 +42,7 @@ impl<'a> Section<'a> {
     }
 
     pub fn take(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.known.insert(key, ());
+        self.known.insert(key);
         self.table.get(key)
     }
 
@@ -98,7 +99,7 @@ impl<'a> Section<'a> {
     /// A text.
     pub fn text(&mut self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
         let field = self.field(key);
-        self.take(key).map(|v| v.as_str().ok_or_else(|| wrong(&field, v, "a string"))).transpose()
+        self.take(key).map(|v| string(&field, v)).transpose()
     }
 
     /// A MAC address.
@@ -131,19 +132,14 @@ impl<'a> Section<'a> {
 
     /// Refuses keys that nobody took.
     pub fn end(self) -> Result<(), ConfigError> {
-        match self.table.keys().find(|k| !self.known.contains_key(k.as_str())) {
+        match self.table.keys().find(|k| !self.known.contains(k.as_str())) {
             None => Ok(()),
             Some(key) => {
-                let known: Vec<&str> = self.known.into_keys().collect();
-                let field = if self.name.is_empty() { key.clone() } else { format!("{}.{key}", self.name) };
-                Err(ConfigError::new(&field, "(unknown key)", format_args!("one of: {}", known.join(", "))))
+                let known: Vec<&str> = self.known.iter().copied().collect();
+                Err(unknown(&self.field(""), key, &known))
             }
         }
     }
-}
-
-pub(super) fn wrong(field: &str, value: &Value, allowed: impl std::fmt::Display) -> ConfigError {
-    ConfigError::new(field, value, allowed)
 }
 
 pub(super) fn float(value: &Value) -> Option<f64> {
