@@ -38,11 +38,14 @@ pub(crate) fn distance(grid: ToneGrid, mean: impl Fn(usize) -> C64, x: impl Fn(u
     let gain = inner / mean_energy;
     let rest = |k: usize| x(k) - gain * mean(k);
     let (mut white, mut count) = (0.0, 0u32);
+    let (mut before, mut here) = (rest(0), rest(1));
     for k in 1..n - 1 {
+        let next = rest(k + 1);
         if indices[k + 1] - indices[k - 1] == 2 {
-            white += abs2(rest(k - 1) - rest(k) * 2.0 + rest(k + 1));
+            white += abs2(before - here * 2.0 + next);
             count += 1;
         }
+        (before, here) = (here, next);
     }
     let rho2 = abs2(inner) / mean_energy / energy;
     let noise = white / f64::from(count) / 6.0 / (energy / n as f64);

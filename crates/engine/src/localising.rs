@@ -1,7 +1,6 @@
 //! Which link's frames go to which path of the follower of walkers.
 
 use wavewitness_localise::{Config, Plan as Follower, State as Followed, Summary};
-use wavewitness_types::stage_config::StageConfig;
 use wavewitness_types::{
     Baseline, ConfigError, Detection, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
 };
@@ -44,7 +43,6 @@ impl Plan {
     /// # Errors
     /// Names the parameter that is out of range.
     pub fn new(config: &Config, geometry: &Geometry) -> Result<Option<Plan>, ConfigError> {
-        config.check()?;
         let room = geometry.room.filter(|_| config.enabled);
         room.map(|room| Ok(Plan { follower: Follower::new(config, room)? })).transpose()
     }
