@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use wavewitness_engine::world::{EventKind, Graph, PresenceKind};
 use wavewitness_types::pose_frame::KEYPOINT_NAMES;
 use wavewitness_types::{
-    Breathing, CalibrationState, Count, LinkStatus, NodeHealth, Person, PoseFrame, Presence, PresenceBasis,
-    Source, Timestamp, Transmitter,
+    Breathing, CalibrationState, Count, FallWatch, LinkStatus, NodeHealth, Person, PoseFrame, Posture,
+    PostureClass, Presence, PresenceBasis, Source, Timestamp, Transmitter,
 };
 use wavewitness_witness::{Digest, Genesis, Witness};
 
@@ -55,6 +55,7 @@ struct CycleMessage<'a> {
     people: Vec<Value>,
     gate: &'static str,
     breathing: Value,
+    fall: Value,
     quality: Value,
     nodes: Vec<Value>,
     links: Vec<Value>,
@@ -83,6 +84,7 @@ pub fn cycle(frame: &PoseFrame, witness: &Witness, genesis: &Digest) -> String {
         people: frame.people.iter().map(person).collect(),
         gate: frame.gate.name(),
         breathing: breathing(&frame.breathing),
+        fall: fall(&frame.fall),
         quality: json!({
             "score": frame.quality.score,
             "frames": frame.quality.frames,
@@ -141,6 +143,34 @@ fn breathing(breathing: &Breathing) -> Value {
     }
 }
 
+fn fall(watch: &FallWatch) -> Value {
+    match watch {
+        FallWatch::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
+        FallWatch::Watching(None) => json!({ "state": "none" }),
+        FallWatch::Watching(Some(fall)) => json!({
+            "state": "fallen",
+            "at": iso8601(fall.at),
+            "probability": fall.probability,
+            "person": fall.person.map(|id| id.0),
+        }),
+    }
+}
+
+fn posture(posture: &Posture) -> Value {
+    match posture {
+        Posture::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
+        Posture::Known { class, probability } => json!({
+            "state": "known",
+            "class": class.name(),
+            "probability": PostureClass::ALL
+                .iter()
+                .zip(probability)
+                .map(|(class, p)| (class.name().to_owned(), json!(p)))
+                .collect::<serde_json::Map<_, _>>(),
+        }),
+    }
+}
+
 fn person(person: &Person) -> Value {
     let keypoints: Vec<_> = person
         .keypoints
@@ -157,6 +187,8 @@ fn person(person: &Person) -> Value {
         "position_m": person.position_m,
         "sigma_m": person.sigma_m,
         "velocity_m_s": person.velocity_m_s,
+        "posture": posture(&person.posture),
+        "heading": person.heading.map(|h| json!({ "rad": h.rad, "sigma_rad": h.sigma_rad })),
         "keypoints": keypoints,
     })
 }
@@ -322,6 +354,7 @@ mod tests {
             nodes: Vec::new(),
             links: Vec::new(),
             breathing: Breathing::Unknown(NoBreathing::TooShort),
+            fall: FallWatch::Unknown(UnknownReason::TooFewLinks),
         };
         let witness = Witness {
             kind: EntryKind::Cycle,
@@ -341,6 +374,7 @@ mod tests {
         assert_eq!(value["count"]["reason"], "no-geometry");
         assert_eq!(value["motion"], Value::Null);
         assert_eq!(value["breathing"], json!({ "state": "unknown", "reason": "too-short" }));
+        assert_eq!(value["fall"], json!({ "state": "unknown", "reason": "too-few-links" }));
         assert_eq!(value["witness"]["chain"], "ab".repeat(32));
     }
 }
