@@ -7,7 +7,7 @@ use wavewitness_evaluate::adapters::ALL;
 use wavewitness_evaluate::plots::Drawing;
 use wavewitness_evaluate::room::degradation::{Extent, snapshot};
 use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
-use wavewitness_evaluate::{Dataset, Failure, Report, plots, room};
+use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator};
 use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
@@ -59,6 +59,14 @@ enum Command {
         #[arg(long, value_name = "PAGE")]
         write: Option<PathBuf>,
     },
+    /// The room simulator beside a recording and beside closed forms of physics
+    Simulator {
+        /// The folder of recordings
+        dir: PathBuf,
+        /// Print the table as Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
     /// The degradation table: loss, noise, a missing node and wrong clocks against errors, swaps, ghosts and gates
     Degradation {
         /// Only the few short cells that a test compares
@@ -100,6 +108,7 @@ fn main() -> ExitCode {
     let plot = cli.plot.as_deref();
     let result = match (&cli.command, &cli.dataset) {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
+        (Some(Command::Simulator { dir, markdown }), _) => beside(dir, *markdown, cli.json, plot),
         (Some(Command::Degradation { short, write }), _) => degradation(*short, write.as_deref()),
         (Some(Command::Room { suite, seeds, first_seed, settings, markdown, write }), _) => {
             let request = Request {
@@ -169,6 +178,15 @@ fn rooms(
             Ok(())
         }
     }
+}
+
+fn beside(dir: &Path, markdown: bool, json: bool, plot: Option<&Path>) -> Result<(), Failure> {
+    let comparison = simulator::compare(dir)?;
+    if let Some(plots) = plot {
+        write(plots, &comparison.draw()?)?;
+    }
+    print(&[comparison.report()], markdown, json);
+    Ok(())
 }
 
 /// The line of a page below which the tables are.

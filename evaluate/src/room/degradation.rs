@@ -1,6 +1,6 @@
 //! The degradation table: loss × noise × missing node × clocks → errors, identities, ghosts, gates; kept as text snapshots.
 //!
-//! `evaluate/snapshots/degradation.txt` is the whole table. `evaluate/snapshots/degradation-short.txt` holds a few cells of half a
+//! `evaluate/snapshots/degradation.txt` is the whole table. `evaluate/snapshots/degradation-short.txt` holds a few cells of a
 //! minute that a test computes again and compares byte by byte: the engine and the simulator are deterministic, so a difference is
 //! a change of numbers. `evaluate degradation --write evaluate/snapshots` renews both.
 
@@ -18,8 +18,8 @@ use wavewitness_types::NodeId;
 /// The node that is missing where one is.
 const MISSING: NodeId = NodeId(3);
 /// Of the short table: nobody comes in before, seconds; how long people are scored; quiet observations of a baseline.
-const SHORT_ENTER_S: u32 = 12;
-const SHORT_S: u64 = 20;
+const SHORT_ENTER_S: u32 = 15;
+const SHORT_S: u64 = 45;
 const SHORT_OBSERVATIONS: u32 = 100;
 /// Seconds scored in each run of the whole table, and its seeds.
 const WHOLE_S: u64 = 120;
@@ -55,7 +55,7 @@ pub struct Cell {
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Five cells of 20 s.
+    /// Five cells of 45 s.
     Short,
     /// Every cell, two seeds of two minutes each.
     Whole,

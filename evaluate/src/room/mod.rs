@@ -63,7 +63,7 @@ pub mod tracking;
 
 pub use drive::{Cycle, run};
 pub use keypoints::{Joint, Keypoints, Template};
-pub use score::Score;
+pub use score::{Score, quantile};
 
 use crate::plots::Drawing;
 use crate::{Failure, Report};
