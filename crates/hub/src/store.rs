@@ -4,7 +4,8 @@
 //! a thread of its own, because a storage card may stall for long. A journal that can't be written stops publishing.
 
 use crate::clock::Clock;
-use crate::message::{self, Message};
+use crate::message;
+use crate::publish::{self, Detail, Published, Update};
 use crate::retention::Retention;
 use crate::status::Status;
 use crate::witness_log::{LiveLog, Signing};
@@ -14,8 +15,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::broadcast;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use wavewitness_journal::{CycleRecord, EntryRecord, EventBytes, JournalError, SyncHandle, Writer};
 use wavewitness_ledger::LedgerError;
 use wavewitness_types::{Canonical, Event, PoseFrame, Timestamp};
@@ -71,6 +70,8 @@ pub struct CycleBatch {
     pub published: Vec<u8>,
     /// What is published.
     pub frame: PoseFrame,
+    /// What only some cycles carry.
+    pub detail: Option<Box<Detail>>,
     /// From tick to witness.
     pub compute_ns: u64,
 }
@@ -130,7 +131,7 @@ pub struct Sinks {
     /// Where baselines are kept; `None` to keep none.
     pub baselines: Option<PathBuf>,
     /// Clients.
-    pub messages: Option<broadcast::Sender<Utf8Bytes>>,
+    pub messages: Option<publish::Sender>,
     /// What the hub knows about itself.
     pub status: Status,
     /// Digest of the chain's genesis.
@@ -227,8 +228,8 @@ fn run(mut sinks: Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreE
         tracing::error!("{what} can't be written, publishing stops: {e}");
         sinks.status.update(|s| s.fault = Some(format!("{what} can't be written: {e}")));
         if let Some(messages) = &sinks.messages {
-            let _ =
-                messages.send(message::stopped(&format!("{what} can't be written: {e}")).to_json().into());
+            let reason = format!("{what} can't be written: {e}");
+            let _ = messages.send(Published::Stopped(reason.into()));
         }
     }
     result
@@ -337,9 +338,8 @@ fn publish(sinks: &Sinks, batch: CycleBatch) {
         && messages.receiver_count() > 0
     {
         let cycle = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
-        let text = Message::Cycle(Box::new(cycle)).to_json();
         // No receiver left is no error: the next subscriber gets the next cycle.
-        let _ = messages.send(text.into());
+        let _ = messages.send(Published::Cycle(Arc::new(Update::new(cycle, batch.detail))));
     }
     sinks.status.update(|s| {
         s.cycles += 1;
