@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::message;
+use crate::metrics;
 use crate::status::{Snapshot, Status};
 use crate::witness_log::{self, Served};
 use axum::body::Body;
@@ -74,6 +75,7 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/api/v1/status", get(status))
+        .route("/metrics", get(prometheus))
         .route("/api/v1/world", get(world))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
@@ -95,7 +97,7 @@ async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
         "endpoints": ["/ws/poses", "/log/checkpoint", "/log/root.pub", "/log/tile/…", "/log/certificates/000000",
-                      "/health", "/health/live", "/health/ready", "/api/v1/status", "/api/v1/world",
+                      "/health", "/health/live", "/health/ready", "/api/v1/status", "/api/v1/world", "/metrics",
                       "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
 }
@@ -137,6 +139,10 @@ async fn world(State(shared): State<Shared>) -> Response {
 
 async fn status(State(shared): State<Shared>) -> Response {
     Json(shared.status.snapshot().to_json(shared.clock.now())).into_response()
+}
+
+async fn prometheus(State(shared): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&shared.status)).into_response()
 }
 
 /// A file of the transparency log, as C2SP tlog-tiles wants them served.
