@@ -14,6 +14,7 @@ pub mod config;
 pub mod cycle;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;

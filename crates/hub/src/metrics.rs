@@ -298,3 +298,6 @@ fn links(page: &mut Page, links: &[LinkStatus]) {
         links.iter().map(|l| (of(l), l.frames)),
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,8 @@ use wavewitness_witness::{Digest, Witness};
 
 /// Cycles that wait for the journal before the cycle thread has to: about 3 s.
 const QUEUE: usize = 64;
-/// Seconds between two looks at what is too old, and from the start to the first.
-const RETENTION_EVERY: u64 = 3600;
+/// Seconds between two looks at what is too old or too much, and from the start to the first.
+const RETENTION_EVERY: u64 = 600;
 const RETENTION_FIRST: u64 = 30;
 
 /// A journalled event.
@@ -124,7 +124,7 @@ pub struct Sinks {
     pub journal: Option<Writer>,
     /// The log over the journal: who is told, and who signs.
     pub log: Option<(LiveLog, Signing)>,
-    /// What is deleted by age.
+    /// What is deleted by age or size.
     pub retention: Retention,
     /// Time, for signing.
     pub clock: Clock,
