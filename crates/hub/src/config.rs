@@ -29,7 +29,7 @@ pub struct HubConfig {
     pub access: Access,
     /// The transparency log.
     pub log: LogConfig,
-    /// What is deleted by age.
+    /// What is deleted by age or size.
     pub retention: Retention,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
@@ -143,7 +143,8 @@ impl HubConfig {
         for (key, value) in table {
             match key.as_str() {
                 "days" => self.retention.days = whole("retention.days", value, 0, 36_500)?,
-                _ => return Err(unknown("retention.", key, &["days"])),
+                "gigabytes" => self.retention.bytes = gigabytes("retention.gigabytes", value)?,
+                _ => return Err(unknown("retention.", key, &["days", "gigabytes"])),
             }
         }
         Ok(())
@@ -210,6 +211,16 @@ fn whole(field: &str, value: &Value, low: u32, high: u32) -> Result<u32, ConfigE
         .and_then(|x| u32::try_from(x).ok())
         .filter(|x| (low..=high).contains(x))
         .ok_or_else(|| wrong(field, value, format_args!("a whole number, {low} to {high}")))
+}
+
+/// As bytes; 0 stays 0.
+fn gigabytes(field: &str, value: &Value) -> Result<u64, ConfigError> {
+    value
+        .as_float()
+        .or_else(|| value.as_integer().map(|x| x as f64))
+        .filter(|x| *x == 0.0 || (0.1..=1e6).contains(x))
+        .map(|x| (x * 1e9) as u64)
+        .ok_or_else(|| wrong(field, value, "0, or a number from 0.1 to 1000000"))
 }
 
 fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
@@ -327,6 +338,12 @@ mod tests {
         assert!(refusal("[hub]\nport = 3").starts_with("hub.port = (unknown key)"));
         assert!(refusal("[room]\nmin_m = [0,0,0]\nmax_m = [5, 0.1, 3]").contains("at least 0.5 m"));
         assert!(refusal("hub = 3").contains("a section: [hub]"));
+        assert_eq!(
+            refusal("[retention]\ngigabytes = 0.05"),
+            "retention.gigabytes = 0.05: allowed is 0, or a number from 0.1 to 1000000"
+        );
+        let kept = HubConfig::from_toml("[retention]\ngigabytes = 1.5").unwrap().retention;
+        assert_eq!(kept.bytes, 1_500_000_000);
         assert!(refusal("[hub").contains("a TOML document"));
     }
 

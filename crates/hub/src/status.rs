@@ -2,6 +2,7 @@
 
 use crate::clock::iso8601;
 use crate::message;
+use crate::timings::Timings;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -126,14 +127,14 @@ pub struct Snapshot {
     pub fault: Option<String>,
 }
 
-/// The shared snapshot.
+/// The shared snapshot, and beside it how long things took.
 #[derive(Clone)]
-pub struct Status(Arc<Mutex<Snapshot>>);
+pub struct Status(Arc<Mutex<Snapshot>>, Timings);
 
 impl Status {
     /// A status before the first cycle.
     pub fn new(genesis: Digest, source: Source, started: Timestamp) -> Status {
-        Status(Arc::new(Mutex::new(Snapshot {
+        let snapshot = Snapshot {
             genesis,
             head: genesis,
             udp: None,
@@ -152,7 +153,13 @@ impl Status {
             dropped: 0,
             log: None,
             fault: None,
-        })))
+        };
+        Status(Arc::new(Mutex::new(snapshot)), Timings::default())
+    }
+
+    /// How long things took since the start.
+    pub fn timings(&self) -> &Timings {
+        &self.1
     }
 
     /// Changes the snapshot.

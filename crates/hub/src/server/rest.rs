@@ -3,6 +3,7 @@
 use super::Shared;
 use crate::message;
 use crate::message::live::Refusal;
+use crate::metrics;
 use crate::status::Snapshot;
 use crate::witness_log::{self, Served};
 use axum::extract::rejection::JsonRejection;
@@ -22,6 +23,7 @@ pub fn routes() -> Router<Shared> {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/api/v1/status", get(status))
+        .route("/metrics", get(prometheus))
         .route("/api/v1/world", get(world))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
@@ -31,7 +33,7 @@ async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
         "endpoints": ["/ws/v1", "/ws/poses", "/api/v1/events", "/api/v1/stream", "/api/v1/openapi.json",
-                      "/api/v1/asyncapi.json", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
+                      "/api/v1/asyncapi.json", "/metrics", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
                       "/log/certificates/000000", "/health", "/health/live", "/health/ready", "/api/v1/status",
                       "/api/v1/world", "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
@@ -85,6 +87,10 @@ async fn world(State(shared): State<Shared>) -> Response {
 
 async fn status(State(shared): State<Shared>) -> Response {
     Json(shared.status.snapshot().to_json(shared.clock.now())).into_response()
+}
+
+async fn prometheus(State(shared): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&shared.status)).into_response()
 }
 
 /// A file of the transparency log, as C2SP tlog-tiles wants them served.
