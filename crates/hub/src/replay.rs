@@ -271,6 +271,7 @@ impl Serving {
             commands: None,
             max_clients: config.max_clients,
             data_dir: None,
+            geometry: Arc::new(config.engine.geometry.clone()),
             clock: Clock::start(),
             stop: stopped,
         };

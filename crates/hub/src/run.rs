@@ -123,6 +123,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         commands: Some(commands.clone()),
         max_clients: config.max_clients,
         data_dir: Some(config.data_dir.clone()),
+        geometry: Arc::new(config.engine.geometry.clone()),
         clock,
         stop: stop_seen,
     };

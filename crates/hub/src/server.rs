@@ -28,7 +28,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
-use wavewitness_types::Command;
+use wavewitness_types::{Command, Geometry};
 
 /// Cycles that wait for a client before the oldest is left out: 0.8 s.
 pub const CLIENT_QUEUE: usize = 16;
@@ -56,6 +56,8 @@ pub struct Shared {
     pub max_clients: u32,
     /// Where the log is that is served; `None` to serve none.
     pub data_dir: Option<PathBuf>,
+    /// Where room and nodes are.
+    pub geometry: Arc<Geometry>,
     /// Time.
     pub clock: Clock,
     /// Becomes true when the hub stops.
@@ -69,12 +71,13 @@ pub struct Shared {
 pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()> {
     let mut stop = shared.stop.clone();
     let app = Router::new()
-        .route("/", get(index))
+        .merge(crate::dashboard::routes())
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/api/v1/status", get(status))
         .route("/api/v1/world", get(world))
+        .route("/api/v1/witness", get(crate::recent::witness))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
         .route("/ws/poses", get(poses))
@@ -91,11 +94,12 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
         .await
 }
 
-async fn index() -> impl IntoResponse {
+pub(crate) async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
         "endpoints": ["/ws/poses", "/log/checkpoint", "/log/root.pub", "/log/tile/…", "/log/certificates/000000",
                       "/health", "/health/live", "/health/ready", "/api/v1/status", "/api/v1/world",
+                      "/api/v1/geometry", "/api/v1/witness?minutes=2",
                       "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
 }
