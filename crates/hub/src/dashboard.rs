@@ -111,7 +111,9 @@ mod tests {
             let text = std::str::from_utf8(bytes).unwrap();
             assert!(!text.contains("http://") || *kind == HTML, "{name} names another host");
             assert!(!text.contains("https://"), "{name} names another host");
-            for quoted in text.split(['"', '\'', '`']).filter(|q| q.starts_with("./") || q.starts_with("/ui/")) {
+            for quoted in
+                text.split(['"', '\'', '`']).filter(|q| q.starts_with("./") || q.starts_with("/ui/"))
+            {
                 let file = quoted.trim_start_matches("./").trim_start_matches("/ui/");
                 if file.contains('.') && !file.contains('$') {
                     assert!(ASSETS.iter().any(|(n, ..)| *n == file), "{name} names {quoted}");

@@ -90,7 +90,12 @@ fn segments(
 /// Hands the answer on piece by piece, until `send` says that nobody takes it.
 ///
 /// What can't be read of the journal is left out: the chain then shows it.
-fn read(journal: &Journal, segments: &[SegmentInfo], since: Timestamp, send: &mut dyn FnMut(Vec<u8>) -> bool) {
+fn read(
+    journal: &Journal,
+    segments: &[SegmentInfo],
+    since: Timestamp,
+    send: &mut dyn FnMut(Vec<u8>) -> bool,
+) {
     let mut out = Vec::with_capacity(PIECE + (16 << 10));
     // Genesis record, and the chain value before the record that comes next.
     let mut start: Option<(Vec<u8>, Digest, bool)> = None;
@@ -120,7 +125,9 @@ fn read(journal: &Journal, segments: &[SegmentInfo], since: Timestamp, send: &mu
             out.u32(u32::try_from(published.len()).unwrap_or(u32::MAX));
             out.put(&bytes);
             out.put(&published);
-            if out.len() >= PIECE && !send(std::mem::replace(&mut out, Vec::with_capacity(PIECE + (16 << 10)))) {
+            if out.len() >= PIECE
+                && !send(std::mem::replace(&mut out, Vec::with_capacity(PIECE + (16 << 10))))
+            {
                 return;
             }
         }

@@ -217,7 +217,7 @@ pub fn run(
             tracing::info!("{note}");
         }
         tracing::info!("receiving on {} as {}", hub.udp, hub.status.source().name());
-        tracing::info!("serving http://{0}/api/v1/status and ws://{0}/ws/poses", hub.http);
+        tracing::info!("serving http://{0}/ (the dashboard) and ws://{0}/ws/poses", hub.http);
         let told = wait(&hub, config_file, &logs).await?;
         tracing::info!("stopping: {told}");
         let _ = sd_notify::notify(&[NotifyState::Stopping]);

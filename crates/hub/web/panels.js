@@ -12,12 +12,12 @@ export function presencePanel(message) {
   byId("presence").dataset.state = state;
   setText(byId("presence-headline"), headline);
   setText(byId("presence-detail"), detail);
-  setText(byId("presence-live"), `${headline}. ${countWords(message.count)}`);
+  setText(byId("presence-live"), `${headline}. Count: ${countWords(message.count)}`);
   setText(byId("count"), countWords(message.count));
   const p = message.count?.probability;
   setText(
     byId("count-detail"),
-    Array.isArray(p) ? p.map((x, n) => [x, n]).filter(([x]) => x >= 0.01).map(([x, n]) => `${n}: ${percent(x)}`).join("  ") : "",
+    Array.isArray(p) ? `(${p.map((x, n) => [x, n]).filter(([x]) => x >= 0.01).map(([x, n]) => `${n}: ${percent(x)}`).join(", ")})` : "",
   );
   setText(byId("motion"), message.motion === undefined ? WITHHELD : typeof message.motion === "number" ? `${number(message.motion, 1)} × quiet` : UNKNOWN);
   setText(byId("breathing"), breathingWords(message.breathing));
@@ -28,8 +28,8 @@ export function presencePanel(message) {
 }
 
 function countWords(count) {
-  if (count === undefined) return `Count ${WITHHELD}`;
-  if (count?.state !== "known") return `Count unknown: ${reason(count?.reason)}`;
+  if (count === undefined) return WITHHELD;
+  if (count?.state !== "known") return `${UNKNOWN}: ${reason(count?.reason)}`;
   const n = count.most_probable;
   return n === 1 ? "1 person" : `${n} people`;
 }
@@ -61,11 +61,10 @@ export function peoplePanel(message) {
       key: p.id ?? `unnamed-${k}`,
       cells: [
         p.id === undefined ? "person" : `person ${p.id}`,
-        p.state === "coasting" ? "predicted" : p.state,
+        [p.state === "coasting" ? "predicted" : p.state, postureWord(p)].filter(Boolean).join(", "),
         percent(p.existence),
         p.position_m ? p.position_m.map((x, axis) => `${number(x, 1)}±${number(p.sigma_m?.[axis], 1)}`).join("  ") : WITHHELD,
         basisWords(p.keypoints),
-        postureWord(p) || UNKNOWN,
       ],
     })),
   );
@@ -75,7 +74,7 @@ function basisWords(keypoints) {
   if (!keypoints) return WITHHELD;
   const measured = keypoints.filter((k) => k.basis === "measured").length;
   const inferred = keypoints.filter((k) => k.basis === "inferred").length;
-  if (measured + inferred === 0) return "of an average body";
+  if (measured + inferred === 0) return "average body";
   return `${measured} measured, ${inferred} inferred, ${keypoints.length - measured - inferred} usual`;
 }
 

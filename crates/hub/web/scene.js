@@ -349,8 +349,9 @@ export class Scene {
     const faded = clamp(person.existence ?? 1, 0.25, 1) * (coasting ? 0.5 : 1);
     if (person.sigma_m) this.#ellipse(view, person.position_m, person.sigma_m, floor, { colour, width: 1.5, dash: [5, 4], alpha: faded });
     this.#line(view, [person.position_m, [x, y, floor]], { colour, dash: [2, 4], alpha: 0.6 * faded });
+    const located = person.keypoints?.some((joint) => joint.basis !== "prior");
+    if (!located) this.#blob(view, person.position_m, mean(person.sigma_m ?? [0.3]), colour, faded);
     if (person.keypoints) this.#skeleton(view, person.keypoints, colour, faded);
-    else this.#blob(view, person.position_m, mean(person.sigma_m ?? [0.3]), colour, faded);
     const top = person.keypoints ? person.keypoints[0].position_m : person.position_m;
     const words = [`person ${person.id ?? ""}`.trim(), coasting ? "predicted" : "", postureWord(person)].filter(Boolean);
     this.#label(view(top), words.join(", "), { colour, above: 22, bold: true });
@@ -362,10 +363,11 @@ export class Scene {
     if (!at) return;
     const c = this.#context;
     const radius = Math.max(3, sigma * at.scale);
-    const alpha = faded * clamp(SURE_M / Math.max(sigma, SURE_M / 2), 0.1, 0.9);
+    const alpha = faded * clamp((2 * SURE_M) / Math.max(sigma, SURE_M), 0.15, 0.9);
     const cloud = c.createRadialGradient(at.x, at.y, 0, at.x, at.y, radius);
     cloud.addColorStop(0, colour);
-    cloud.addColorStop(1, "transparent");
+    // The same colour without opacity: plain "transparent" would fade to grey.
+    cloud.addColorStop(1, `${colour}00`);
     c.save();
     c.globalAlpha = alpha;
     c.fillStyle = cloud;
@@ -378,12 +380,15 @@ export class Scene {
   #skeleton(view, joints, colour, faded) {
     const c = this.#context;
     const doubt = (joint) => mean(joint.sigma_m);
-    const strength = { measured: 1, inferred: 0.75, prior: 0.45 };
-    for (const joint of joints) this.#blob(view, joint.position_m, doubt(joint), colour, faded);
+    const strength = { measured: 1, inferred: 0.8, prior: 0.6 };
+    // Joints of an average body share the doubt about where the body is: one cloud says so.
+    for (const joint of joints) {
+      if (joint.basis !== "prior") this.#blob(view, joint.position_m, doubt(joint), colour, faded);
+    }
     const draw = (a, b) => {
       const prior = a.basis === "prior" || b.basis === "prior";
-      const alpha = faded * Math.min(strength[a.basis] ?? 0.45, strength[b.basis] ?? 0.45);
-      this.#line(view, [a.position_m, b.position_m], { colour, width: prior ? 2 : 3.5, dash: prior ? [4, 5] : [], alpha });
+      const alpha = faded * Math.min(strength[a.basis] ?? 0.6, strength[b.basis] ?? 0.6);
+      this.#line(view, [a.position_m, b.position_m], { colour, width: prior ? 2.5 : 4, dash: prior ? [5, 4] : [], alpha });
     };
     for (const [a, b] of BONES) if (joints[a] && joints[b]) draw(joints[a], joints[b]);
     const neck = { ...joints[5], position_m: joints[5].position_m.map((v, k) => (v + joints[6].position_m[k]) / 2) };
@@ -393,7 +398,7 @@ export class Scene {
       const at = view(joint.position_m);
       if (!at) continue;
       c.save();
-      c.globalAlpha = faded * (strength[joint.basis] ?? 0.45);
+      c.globalAlpha = faded * (strength[joint.basis] ?? 0.6);
       c.beginPath();
       c.arc(at.x, at.y, k === 0 ? Math.max(4, 0.1 * at.scale) : 2.5, 0, 2 * Math.PI);
       // What was measured is filled; what is only usual is an outline.

@@ -102,7 +102,8 @@ fn run(files: &[u8], cycles: &[Checked], records: u64, report: &mut Report) -> R
     let mut files = Files::read(files).ok_or((Fault::Files, 0))?;
     let file = |name| files.get(name).ok_or((Fault::Files, 0));
     let (note, root_key, certificate) = (file("checkpoint")?, file("root.pub")?, file("certificate")?);
-    let root_key = core::str::from_utf8(root_key).ok().and_then(|text| VerifierKey::parse(text.trim_end()).ok());
+    let root_key =
+        core::str::from_utf8(root_key).ok().and_then(|text| VerifierKey::parse(text.trim_end()).ok());
     let root_key = root_key.ok_or((Fault::RootKey, 0))?;
     let text = Note::parse(note).map_err(|_| (Fault::Checkpoint, 0))?.text;
     let origin = Checkpoint::parse_text(&text).ok_or((Fault::Checkpoint, 0))?.origin;
