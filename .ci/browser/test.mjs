@@ -226,6 +226,32 @@ async function turned(page, site) {
   await connected(page);
 }
 
+/** A hub that wants a token, in front of the one that is there: asked for, or taken from the address. */
+async function token(browser, site) {
+  const guarded = async (address) => {
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    await page.route(/\/api\//, (route) => (route.request().headers().authorization === "Bearer secret" ? route.continue() : route.fulfill({ status: 401, body: "a token is wanted" })));
+    await page.routeWebSocket(/ws\/poses/, (socket) => {
+      if (new URL(socket.url()).searchParams.get("token") === "secret") socket.connectToServer();
+      else socket.close({ code: 4401 });
+    });
+    await page.goto(address);
+    return page;
+  };
+  const asked = await guarded(site.base);
+  await asked.waitForSelector("#token:visible");
+  await asked.fill("#token", "secret");
+  await asked.keyboard.press("Enter");
+  await until("cycles", () => asked.locator("#banner-stale").isHidden());
+  const given = await guarded(`${site.base}#token=secret`);
+  await until("cycles", () => given.locator("#banner-stale").isHidden());
+  assert.equal(new URL(given.url()).hash, "", "the token stays in the address");
+  assert.ok(await given.locator("#token-panel").isHidden());
+  await asked.context().close();
+  await given.context().close();
+}
+
 const heapOf = async (page) => {
   const session = (page.session ??= await page.context().newCDPSession(page));
   for (let k = 0; k < 3; k += 1) await session.send("HeapProfiler.collectGarbage");
@@ -336,6 +362,7 @@ try {
     if (pictures) await check("pictures are taken", () => shoot(browser, site));
     await check("tampered answers are found", () => tampered(browser, site));
     await check("a person shown a millimetre aside is found", () => shownOther(browser, site));
+    await check("a token is asked for, or taken from the address", () => token(browser, site));
     await check("every control is reached by keyboard", () => keyboard(page));
     await check("arrow keys turn the room", () => turned(page, site));
     await check("no barrier that axe-core knows: light, dark, phone", () => accessible(browser, site));

@@ -59,6 +59,8 @@ hub.addEventListener("dropped", ({ detail }) => {
 hub.addEventListener("state", ({ detail }) => {
   shown.state = detail;
   showBanner();
+  // A refused WebSocket does not say why; a request does, and a token may be what is missing.
+  if (detail === "disconnected") readStatus();
 });
 
 hub.addEventListener("stale", ({ detail }) => {

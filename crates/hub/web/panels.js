@@ -156,8 +156,11 @@ export function timesPanel(status) {
 export function advicePanel(status) {
   const lines = [...(status.fault ? [`stopped publishing: ${status.fault}`] : []), ...(status.not_ready ?? []), ...(status.advice ?? [])];
   byId("advice-empty").hidden = lines.length > 0;
-  keyed(byId("advice"), [...new Set(lines)], (line) => line, (line) => h("li", {}, line), () => {});
+  keyed(byId("advice"), [...new Set(lines)], (line) => line, (line) => h("li", {}, withCode(line)), () => {});
 }
+
+/** What stands between backticks is a command. */
+const withCode = (line) => line.split("`").map((part, k) => (k % 2 === 1 ? h("code", {}, part) : part));
 
 export function witnessPanel(message) {
   const { chain, genesis } = message.witness ?? {};
