@@ -18,22 +18,24 @@ use wavewitness_types::Command;
 /// The routes.
 pub fn routes() -> Router<Shared> {
     Router::new()
-        .route("/", get(index))
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/api/v1/status", get(status))
         .route("/metrics", get(prometheus))
         .route("/api/v1/world", get(world))
+        .route("/api/v1/witness", get(crate::recent::witness))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
 }
 
-async fn index() -> impl IntoResponse {
+/// The list of endpoints, for programs.
+pub async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
         "endpoints": ["/ws/v1", "/ws/poses", "/api/v1/events", "/api/v1/stream", "/api/v1/openapi.json",
-                      "/api/v1/asyncapi.json", "/metrics", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
+                      "/api/v1/asyncapi.json", "/metrics", "/api/v1/geometry",
+                      "/api/v1/witness?minutes=2", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
                       "/log/certificates/000000", "/health", "/health/live", "/health/ready", "/api/v1/status",
                       "/api/v1/world", "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
