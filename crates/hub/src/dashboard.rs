@@ -27,7 +27,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 const WASM: &str = "application/wasm";
 const SVG: &str = "image/svg+xml";
 
-/// Name below `/ui/`, content type, bytes.
+/// Name below `/web/`, content type, bytes.
 const ASSETS: &[(&str, &str, &[u8])] = assets! {
     "index.html": HTML,
     "style.css": CSS,
@@ -47,7 +47,7 @@ const ASSETS: &[(&str, &str, &[u8])] = assets! {
     "verify-simd.wasm": WASM,
 };
 
-/// The page at `/`, its files below `/ui/`, and where things stand in the room.
+/// The page at `/`, its files below `/web/`, and where things stand in the room.
 ///
 /// The files hold no datum of the hub, so they need no token; `/api/v1/geometry` is the operator's configuration.
 pub fn routes() -> Router<Shared> {
@@ -56,7 +56,7 @@ pub fn routes() -> Router<Shared> {
         .route("/api/v1", get(server::index))
         .route("/api/v1/geometry", get(geometry));
     for &(name, kind, bytes) in ASSETS {
-        router = router.route(&format!("/ui/{name}"), get(move || async move { asset(kind, bytes) }));
+        router = router.route(&format!("/web/{name}"), get(move || async move { asset(kind, bytes) }));
     }
     router
 }
@@ -112,9 +112,9 @@ mod tests {
             assert!(!text.contains("http://") || *kind == HTML, "{name} names another host");
             assert!(!text.contains("https://"), "{name} names another host");
             for quoted in
-                text.split(['"', '\'', '`']).filter(|q| q.starts_with("./") || q.starts_with("/ui/"))
+                text.split(['"', '\'', '`']).filter(|q| q.starts_with("./") || q.starts_with("/web/"))
             {
-                let file = quoted.trim_start_matches("./").trim_start_matches("/ui/");
+                let file = quoted.trim_start_matches("./").trim_start_matches("/web/");
                 if file.contains('.') && !file.contains('$') {
                     assert!(ASSETS.iter().any(|(n, ..)| *n == file), "{name} names {quoted}");
                 }
