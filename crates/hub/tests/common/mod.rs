@@ -21,7 +21,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use wavewitness_fixtures::motion::{Person, Walk};
 use wavewitness_fixtures::{Datagram, Scene, Simulation};
 use wavewitness_hub::clock::Clock;
-use wavewitness_hub::{boot, client};
+use wavewitness_hub::boot;
+use wavewitness_hub::client::Client;
 use wavewitness_journal::{Chunk, Journal};
 use wavewitness_proof::report::Report;
 use wavewitness_proof::{replay, verify};
@@ -210,7 +211,7 @@ impl Daemon {
     }
 
     pub fn get(&self, path: &str) -> (u16, Value) {
-        client::get(self.http, path).unwrap()
+        Client::plain(self.http).get(path).unwrap()
     }
 
     pub fn status(&self) -> Value {
