@@ -155,7 +155,8 @@ impl Access {
         if address.ip().is_loopback() || !self.tokens.is_empty() {
             return Ok(());
         }
-        let allowed = "a loopback address as long as there is no [[token]]: make one with `wavewitness token new`";
+        let allowed =
+            "a loopback address as long as there is no [[token]]: make one with `wavewitness token new`";
         Err(ConfigError::new(field, address, allowed))
     }
 
@@ -203,8 +204,9 @@ fn read_token(table: &Table) -> Result<Token, ConfigError> {
             "hash" => hash = Some(read_hash(string("token.hash", value)?)?),
             "file" => {
                 let path = string("token.file", value)?;
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| ConfigError::new("token.file", format_args!("{path} ({e})"), "a file to read"))?;
+                let text = std::fs::read_to_string(path).map_err(|e| {
+                    ConfigError::new("token.file", format_args!("{path} ({e})"), "a file to read")
+                })?;
                 hash = Some(TokenHash::of(text.trim()));
                 if text.trim().len() < 32 {
                     let allowed = "a token of at least 32 characters: `wavewitness token new` makes one";
@@ -218,13 +220,15 @@ fn read_token(table: &Table) -> Result<Token, ConfigError> {
     Ok(Token {
         name: name.ok_or_else(|| missing("token.name", "a name"))?,
         role: role.ok_or_else(|| missing("token.role", "\"viewer\" or \"operator\""))?,
-        hash: hash.ok_or_else(|| missing("token.hash", "what `wavewitness token new` prints, or token.file"))?,
+        hash: hash
+            .ok_or_else(|| missing("token.hash", "what `wavewitness token new` prints, or token.file"))?,
     })
 }
 
 fn read_hash(text: &str) -> Result<TokenHash, ConfigError> {
     // Whoever writes the token itself here must not find it in a log.
-    let refusal = || ConfigError::new("token.hash", "(not shown)", "64 hex digits, as `wavewitness token new` prints");
+    let refusal =
+        || ConfigError::new("token.hash", "(not shown)", "64 hex digits, as `wavewitness token new` prints");
     blake3::Hash::from_hex(text).map(TokenHash).map_err(|_| refusal())
 }
 
@@ -242,7 +246,10 @@ mod tests {
         assert_eq!(access.tokens[0].name, "the \"hall\" \\ 2");
         assert_eq!(access.recognise(&a).unwrap().role, Role::Viewer);
         assert!(access.recognise(&b).is_none() && access.recognise("").is_none());
-        assert!(!format!("{access:?}").contains(&TokenHash::of(&a).to_string()), "not even the hash is logged");
+        assert!(
+            !format!("{access:?}").contains(&TokenHash::of(&a).to_string()),
+            "not even the hash is logged"
+        );
     }
 
     #[test]
@@ -275,7 +282,7 @@ mod tests {
         for foreign in ["http://evil.example", "null", "http://127.0.0.1", "https://home.example:1"] {
             assert!(!access.is_origin(foreign, host), "{foreign}");
         }
-        for own in ["127.0.0.1:8080", "[::1]:8080", "::1", "localhost", "LOCALHOST:1", "home.example"] {
+        for own in ["127.0.0.1:8080", "[::1]:8080", "[::1]", "localhost", "LOCALHOST:1", "home.example"] {
             assert!(access.is_host(own), "{own}");
         }
         for foreign in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""] {

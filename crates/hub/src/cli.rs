@@ -1,7 +1,7 @@
 //! Commands of `wavewitness`.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::client::Client;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

@@ -88,7 +88,8 @@ fn exchange(stream: &mut (impl Read + Write), text: &str) -> io::Result<Vec<u8>>
 fn connection(ca: &PathBuf, name: String) -> io::Result<ClientConnection> {
     let bad = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(ca).map_err(|e| bad(format!("{}: {e}", ca.display())))?;
+    let certificates =
+        CertificateDer::pem_file_iter(ca).map_err(|e| bad(format!("{}: {e}", ca.display())))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|e| bad(format!("{}: {e}", ca.display())))?;
         roots.add(certificate).map_err(|e| bad(format!("{}: {e}", ca.display())))?;

@@ -52,7 +52,8 @@ impl Default for HubConfig {
     }
 }
 
-const TOP: [&str; 10] = ["hub", "http", "token", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 10] =
+    ["hub", "log", "http", "token", "witness_log", "retention", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.

@@ -4,8 +4,8 @@
 use crate::message::live::Request;
 use crate::message::{self, Live, Message};
 use crate::publish::Topic;
-use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::JsonSchema;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 const INTRODUCTION: &str = "Poses, presence and their witness from the channel state of Wi-Fi. docs/protocol.md says what each \
@@ -22,7 +22,10 @@ fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
 
 fn settings(settings: SchemaSettings, path: &str) -> SchemaGenerator {
     let path = path.to_owned();
-    settings.for_serialize().with(|s| (s.definitions_path, s.meta_schema) = (path.into(), None)).into_generator()
+    settings
+        .for_serialize()
+        .with(|s| (s.definitions_path, s.meta_schema) = (path.into(), None))
+        .into_generator()
 }
 
 /// AsyncAPI 3.0: the WebSocket channels and the streams.
@@ -52,16 +55,14 @@ pub fn asyncapi() -> Value {
     let asked = json!({"type": "object", "properties": asked});
     let token = json!({"type": "object", "properties": {"token": {"type": "string"}}});
     let channel = |address: &str, text: &str, messages: &[&str], bindings: Value| {
-        let named = messages.iter().map(|m| {
-            ((*m).to_owned(), json!({"$ref": format!("#/components/messages/{m}")}))
-        });
+        let named =
+            messages.iter().map(|m| ((*m).to_owned(), json!({"$ref": format!("#/components/messages/{m}")})));
         let named: Map<String, Value> = named.collect();
         json!({"address": address, "description": text, "messages": named, "bindings": bindings})
     };
-    let refer = |channel: &str, message: &str| json!([{"$ref": format!("#/channels/{channel}/messages/{message}")}]);
-    let operation = |action: &str, name: &str, message: &str| {
-        json!({"action": action, "channel": {"$ref": format!("#/channels/{name}")}, "messages": refer(name, message)})
-    };
+    let refer =
+        |channel: &str, message: &str| json!([{"$ref": format!("#/channels/{channel}/messages/{message}")}]);
+    let operation = |action: &str, name: &str, message: &str| json!({"action": action, "channel": {"$ref": format!("#/channels/{name}")}, "messages": refer(name, message)});
     json!({
         "asyncapi": "3.0.0",
         "info": {"title": "Wavewitness, streams", "version": env!("CARGO_PKG_VERSION"), "description": INTRODUCTION,
@@ -134,10 +135,12 @@ fn post(summary: &str, body: Value, own: Value, error: &Value) -> Value {
 fn stream(summary: &str, content: &str, error: &Value) -> Value {
     let parameter = |name: &str, schema: Value| json!({"name": name, "in": "query", "schema": schema});
     let names = Topic::ALL.map(Topic::name).join("|");
-    let mut path = get(summary, json!({"200": raw("A stream: see the AsyncAPI document", content)}), error, false);
+    let mut path =
+        get(summary, json!({"200": raw("A stream: see the AsyncAPI document", content)}), error, false);
     path["get"]["responses"]["400"] = answer("Which field is wrong, and what it may hold", error.clone());
     path["get"]["responses"]["503"] = raw("Too many clients", "text/plain");
-    let mut topics = parameter("topics", json!({"type": "string", "pattern": format!("^({names})(,({names}))*$")}));
+    let mut topics =
+        parameter("topics", json!({"type": "string", "pattern": format!("^({names})(,({names}))*$")}));
     topics["required"] = true.into();
     path["get"]["parameters"] = json!([
         topics,
@@ -159,10 +162,9 @@ pub fn openapi() -> Value {
         reference::<message::LiveAnswer>(g),
         reference::<message::ReadyAnswer>(g),
     );
-    let (request, accepted) = (reference::<message::CalibrationRequest>(g), reference::<message::Accepted>(g));
-    let both = |text: &str, schema: &Value| {
-        json!({"200": answer(text, schema.clone()), "503": answer("It is not so", schema.clone())})
-    };
+    let (request, accepted) =
+        (reference::<message::CalibrationRequest>(g), reference::<message::Accepted>(g));
+    let both = |text: &str, schema: &Value| json!({"200": answer(text, schema.clone()), "503": answer("It is not so", schema.clone())});
     let any = json!({"type": "object"});
     let calibration = json!({
         "202": answer("Taken into the running cycle", accepted),
@@ -235,7 +237,10 @@ mod tests {
         let document = asyncapi();
         let variants = document["components"]["schemas"]["Live"]["oneOf"].as_array().unwrap();
         for topic in Topic::ALL.map(Topic::name) {
-            let there = |v: &Value| v["properties"]["type"]["const"] == topic || v.to_string().contains(&format!("\"const\":\"{topic}\""));
+            let there = |v: &Value| {
+                v["properties"]["type"]["const"] == topic
+                    || v.to_string().contains(&format!("\"const\":\"{topic}\""))
+            };
             assert!(variants.iter().any(there), "{topic}");
         }
     }

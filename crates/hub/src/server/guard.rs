@@ -103,7 +103,8 @@ fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> 
         let from = request.extensions().get::<Peer>().map_or(IpAddr::from([0; 4]), |p| p.0.ip());
         // A good token is never locked out by somebody else's bad ones: it has 256 bits, guessing it is hopeless.
         if shared.failures.count(from, shared.clock.now()) {
-            let mut response = rest::error(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens: wait a minute");
+            let mut response =
+                rest::error(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens: wait a minute");
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
             return Err(response);
         }

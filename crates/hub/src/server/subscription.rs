@@ -235,11 +235,11 @@ impl Subscription {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::{self, Detail};
     use crate::message::live::Request;
+    use crate::publish::{self, Detail};
     use wavewitness_types::{
-        Breathing, Count, CycleIndex, FallWatch, Gate, NoBreathing, PoseFrame, Presence, Quality, Source, Timestamp,
-        UnknownReason,
+        Breathing, Count, CycleIndex, FallWatch, Gate, NoBreathing, PoseFrame, Presence, Quality, Source,
+        Timestamp, UnknownReason,
     };
     use wavewitness_witness::{Digest, EntryKind, Stage, Witness};
 
@@ -319,9 +319,10 @@ mod tests {
         assert_eq!(images.iter().map(|m| m.1).collect::<Vec<_>>(), [10, 20, 30, 40]);
         assert!(images.iter().all(|m| m.0 == "images"));
         let one = received(&[Topic::Images, Topic::Presence], 1);
-        assert_eq!(one[1..].iter().map(|m| m.0.as_str()).collect::<Vec<_>>(), [
-            "presence", "images", "presence", "images"
-        ]);
+        assert_eq!(
+            one[1..].iter().map(|m| m.0.as_str()).collect::<Vec<_>>(),
+            ["presence", "images", "presence", "images"]
+        );
     }
 
     #[test]
@@ -365,7 +366,9 @@ mod tests {
         let mut subscription = Subscription::new(&sender, status.clone(), wish);
         (1..=30).for_each(|cycle| drop(sender.send(update(cycle))));
         let mut next = || match runtime.block_on(subscription.next()) {
-            Delivery::Messages(mut m) => serde_json::from_slice::<Value>(&m.remove(0).rendered.bytes()).unwrap(),
+            Delivery::Messages(mut m) => {
+                serde_json::from_slice::<Value>(&m.remove(0).rendered.bytes()).unwrap()
+            }
             Delivery::End(_) => panic!("ended"),
         };
         assert_eq!(next(), serde_json::json!({"type": "dropped", "cycles": 14, "total": 14}));

@@ -15,9 +15,10 @@ use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Bytes};
 
 /// The name that a client of `/ws/v1` may ask for, and is then told.
@@ -39,7 +40,9 @@ pub fn routes() -> Router<Shared> {
 
 /// The key of a WebSocket upgrade, if the request is one.
 fn upgrade_key(headers: &HeaderMap) -> Option<String> {
-    let has = |name: header::HeaderName, token: &str| guard::list(headers, name).any(|t| t.eq_ignore_ascii_case(token));
+    let has = |name: header::HeaderName, token: &str| {
+        guard::list(headers, name).any(|t| t.eq_ignore_ascii_case(token))
+    };
     let version = headers.get(header::SEC_WEBSOCKET_VERSION)?.to_str().ok()?;
     let key = headers.get(header::SEC_WEBSOCKET_KEY)?.to_str().ok()?;
     (has(header::CONNECTION, "upgrade") && has(header::UPGRADE, "websocket") && version == "13")
@@ -94,9 +97,7 @@ fn upgrade(shared: Shared, mut request: Request, wish: Wish) -> Response {
         .body(Body::empty())
         .expect("a response of constant headers and a base64 key is valid");
     if asked {
-        response
-            .headers_mut()
-            .insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     response
 }
@@ -188,6 +189,10 @@ impl Client {
             Some(Err(tungstenite::Error::Capacity(_))) => {
                 self.shared.status.update(|s| s.served.oversized += 1);
                 return close(CloseCode::Size, "at most 4096 bytes");
+            }
+            // Not a word of farewell is no offence: programs end like that.
+            Some(Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                return Next::Close(None);
             }
             Some(Err(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_))) => {
                 self.shared.status.update(|s| s.served.malformed += 1);
