@@ -26,6 +26,7 @@ pub mod record;
 pub mod replay;
 pub mod retention;
 pub mod run;
+pub mod schema;
 pub mod server;
 pub mod simulate;
 pub mod status;
