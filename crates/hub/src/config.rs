@@ -53,7 +53,7 @@ impl Default for HubConfig {
 }
 
 const TOP: [&str; 10] =
-    ["hub", "http", "token", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+    ["hub", "log", "http", "token", "witness_log", "retention", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.

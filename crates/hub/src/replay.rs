@@ -275,6 +275,7 @@ impl Serving {
             access: server::Door::new(&config.access)?,
             failures: server::Failures::default(),
             data_dir: None,
+            geometry: Arc::new(config.engine.geometry.clone()),
             clock: Clock::start(),
             stop: stopped,
         };

@@ -134,6 +134,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         access: door.clone(),
         failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
+        geometry: Arc::new(config.engine.geometry.clone()),
         clock,
         stop: stop_seen,
     };
@@ -228,7 +229,7 @@ pub fn run(
         }
         tracing::info!("receiving on {} as {}", hub.udp, hub.status.source().name());
         let s = if config.access.tls.is_some() { "s" } else { "" };
-        tracing::info!("serving http{s}://{0}/api/v1/status and ws{s}://{0}/ws/v1", hub.http);
+        tracing::info!("serving http{s}://{0}/ (the dashboard) and ws{s}://{0}/ws/v1", hub.http);
         if s.is_empty() && !hub.http.ip().is_loopback() {
             tracing::warn!("tokens travel unencrypted: set http.tls_cert and http.tls_key, or use a proxy");
         }
