@@ -4,7 +4,7 @@ use crate::Failure;
 use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_fixtures::{Scene, Simulation, TruthPose};
 use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, Gate, Person, PoseFrame, Presence, Source, Timestamp,
+    BootRecord, Canonical, Command, CycleIndex, Event, Gate, Person, PoseFrame, Presence, PrivacyMode, Source, Timestamp,
 };
 use wavewitness_witness::{Genesis, SPECIFICATION};
 
@@ -45,6 +45,7 @@ pub fn run(scene: &Scene, seed: u64, settings: &EngineConfig) -> Result<Vec<Cycl
         software: "evaluate room".to_owned(),
         config: config.to_canonical_bytes(),
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     };
     let mut engine = Replayer::new(&genesis).map_err(|e| Failure(e.to_string()))?;
     engine.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });

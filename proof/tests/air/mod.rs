@@ -8,7 +8,7 @@ use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::wire::{self, CsiHeader};
 use wavewitness_fixtures::{Datagram, Scene, Simulation};
 use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, LinkStatus, NodeHealth, PoseFrame, Presence, Sender,
+    BootRecord, Canonical, Command, CycleIndex, Event, LinkStatus, NodeHealth, PoseFrame, Presence, PrivacyMode, Sender,
     Source, Transmitter,
 };
 use wavewitness_witness::{Genesis, SPECIFICATION};
@@ -187,6 +187,7 @@ pub fn publish(
         software: "test".to_owned(),
         config: config.to_canonical_bytes(),
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     };
     let mut replayer = Replayer::new(&genesis).unwrap();
     replayer.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });
