@@ -2,12 +2,13 @@
 
 use crate::retention::Retention;
 use crate::witness_log::LogConfig;
+use crate::zones::{MAX_ZONES, ZoneConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::{Table, Value};
 use wavewitness_engine::EngineConfig;
 use wavewitness_types::stage_config::ConfigValue;
-use wavewitness_types::{AccessPointPlace, ConfigError, Mac, NodeId, NodePlace, Room, Source};
+use wavewitness_types::{AccessPointPlace, ConfigError, Mac, NodeId, NodePlace, PrivacyMode, Room, Source};
 
 /// What the daemon needs to know beside the engine.
 #[derive(Clone, Debug)]
@@ -28,8 +29,21 @@ pub struct HubConfig {
     pub log: LogConfig,
     /// What is deleted by age.
     pub retention: Retention,
+    /// What is withheld.
+    pub privacy: PrivacyConfig,
+    /// Parts of the room that are watched.
+    pub zones: Vec<ZoneConfig>,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
+}
+
+/// What is withheld.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrivacyConfig {
+    /// The mode.
+    pub mode: PrivacyMode,
+    /// True if the configuration says it: a hub whose operator never chose one says so at each start.
+    pub set: bool,
 }
 
 impl Default for HubConfig {
@@ -43,12 +57,25 @@ impl Default for HubConfig {
             max_clients: 256,
             log: LogConfig::default(),
             retention: Retention::default(),
+            privacy: PrivacyConfig::default(),
+            zones: Vec::new(),
             engine: EngineConfig::default(),
         }
     }
 }
 
-const TOP: [&str; 8] = ["hub", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 10] = [
+    "hub",
+    "log",
+    "witness_log",
+    "retention",
+    "privacy",
+    "room",
+    "zone",
+    "node",
+    "access_point",
+    "tdma",
+];
 
 impl HubConfig {
     /// Reads TOML.
@@ -67,6 +94,8 @@ impl HubConfig {
                 "log" => config.read_log(section(name, value)?)?,
                 "retention" => config.read_retention(section(name, value)?)?,
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
+                "privacy" => config.read_privacy(section(name, value)?)?,
+                "zone" => config.zones = read_zones(value)?,
                 "room" => config.engine.geometry.room = Some(read_room(section(name, value)?)?),
                 "node" => config.engine.geometry.nodes = read_nodes(value)?,
                 "access_point" => config.engine.geometry.access_points = read_access_points(value)?,
@@ -136,6 +165,22 @@ impl HubConfig {
             match key.as_str() {
                 "days" => self.retention.days = whole("retention.days", value, 0, 36_500)?,
                 _ => return Err(unknown("retention.", key, &["days"])),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_privacy(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "mode" => {
+                    let names = PrivacyMode::ALL.map(PrivacyMode::name).join(", ");
+                    let mode = PrivacyMode::parse(string("privacy.mode", value)?);
+                    let mode =
+                        mode.ok_or_else(|| wrong("privacy.mode", value, format_args!("one of: {names}")))?;
+                    self.privacy = PrivacyConfig { mode, set: true };
+                }
+                _ => return Err(unknown("privacy.", key, &["mode"])),
             }
         }
         Ok(())
@@ -263,6 +308,35 @@ fn read_nodes(value: &Value) -> Result<Vec<NodePlace>, ConfigError> {
     }
     nodes.sort_by_key(|n| n.id);
     Ok(nodes)
+}
+
+fn read_zones(value: &Value) -> Result<Vec<ZoneConfig>, ConfigError> {
+    let mut zones: Vec<ZoneConfig> = Vec::new();
+    for table in tables("zone", value)? {
+        let (mut name, mut min, mut max) = (None, None, None);
+        for (key, value) in table {
+            match key.as_str() {
+                "name" => name = Some(string("zone.name", value)?),
+                "min_m" => min = Some(point("zone.min_m", value)?),
+                "max_m" => max = Some(point("zone.max_m", value)?),
+                _ => return Err(unknown("zone.", key, &["name", "min_m", "max_m"])),
+            }
+        }
+        let missing = |field, what| ConfigError::new(field, "(missing)", what);
+        let zone = ZoneConfig::new(
+            name.ok_or_else(|| missing("zone.name", "a name"))?,
+            min.ok_or_else(|| missing("zone.min_m", "[x, y, z] in metres"))?,
+            max.ok_or_else(|| missing("zone.max_m", "[x, y, z] in metres"))?,
+        )?;
+        if zones.iter().any(|z| z.slug() == zone.slug()) {
+            return Err(ConfigError::new("zone.name", &zone.name, "each name once"));
+        }
+        zones.push(zone);
+    }
+    if zones.len() > MAX_ZONES {
+        return Err(ConfigError::new("zone", zones.len(), format_args!("at most {MAX_ZONES}")));
+    }
+    Ok(zones)
 }
 
 fn read_access_points(value: &Value) -> Result<Vec<AccessPointPlace>, ConfigError> {

@@ -10,6 +10,7 @@ use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::udp;
 use crate::witness_log::Signing;
+use crate::zones::Zones;
 use sd_notify::NotifyState;
 use std::io;
 use std::net::SocketAddr;
@@ -109,6 +110,8 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         messages: Some(messages.clone()),
         status: status.clone(),
         genesis: head,
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })
     .map_err(system("can't start the journal thread"))?;
     let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))

@@ -132,7 +132,7 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 async fn world(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().world.as_ref().map(message::world)).into_response()
+    Json(shared.status.snapshot().world_message()).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {

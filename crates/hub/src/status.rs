@@ -2,12 +2,13 @@
 
 use crate::clock::iso8601;
 use crate::message;
+use crate::privacy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
-use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
 
 /// Cycle times of the last cycles, for percentiles.
@@ -77,8 +78,14 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// The source that the chain declares.
     pub source: Source,
-    /// The last published cycle.
+    /// The last published cycle, whole. Never shown as it is: what leaves the hub is `cycle`.
     pub frame: Option<PoseFrame>,
+    /// The last published cycle as the privacy mode allows it.
+    pub cycle: Option<Arc<message::Cycle>>,
+    /// What is withheld.
+    pub privacy: PrivacyMode,
+    /// The last changes of zones.
+    pub zone_events: Vec<message::WorldEvent>,
     /// Cycles published since the start.
     pub cycles: u64,
     /// Cycles that were not computed because the one before took too long.
@@ -116,6 +123,9 @@ impl Status {
             started,
             source,
             frame: None,
+            cycle: None,
+            privacy: PrivacyMode::default(),
+            zone_events: Vec::new(),
             cycles: 0,
             missed: 0,
             overflow: 0,
@@ -241,6 +251,17 @@ impl Snapshot {
         out
     }
 
+    /// The world graph and the changes of zones, as the privacy mode allows them.
+    pub fn world_message(&self) -> Option<message::World> {
+        let mut world = message::world(self.world.as_ref()?);
+        if let Some(events) = &mut world.events {
+            events.extend(self.zone_events.iter().cloned());
+            // Times of one form: their order is that of their text.
+            events.sort_by(|a, b| a.at.cmp(&b.at));
+        }
+        Some(privacy::world(self.privacy, world))
+    }
+
     /// The JSON of `/api/v1/status`.
     pub fn to_json(&self, now: Timestamp) -> Value {
         let compute =
@@ -249,6 +270,8 @@ impl Snapshot {
             "schema": message::SCHEMA_VERSION,
             "software": concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
             "source": self.frame.as_ref().map_or(self.source, |f| f.source).name(),
+            "privacy": self.privacy.name(),
+            "withheld": privacy::withheld(self.privacy),
             "genesis": self.genesis.to_string(),
             "head": self.head.to_string(),
             "udp": self.udp.map(|a| a.to_string()),
@@ -276,13 +299,16 @@ impl Snapshot {
                 "signed": iso8601(log.signed),
                 "checkpoint": log.checkpoint,
             })),
-            "last": self.frame.as_ref().map(|f| json!({
-                "presence": message::presence(&f.presence),
-                "people": f.people.len(),
-                "gate": f.gate.name(),
-            })),
-            "nodes": self.frame.as_ref().map(message::nodes),
-            "links": self.frame.as_ref().map(message::links),
+            "last": self.cycle.as_ref().map(|c| {
+                let mut last = json!({ "presence": c.presence, "gate": c.gate });
+                if let Some(people) = &c.people {
+                    last["people"] = people.len().into();
+                }
+                last
+            }),
+            "zones": self.cycle.as_ref().and_then(|c| c.zones.as_ref()),
+            "nodes": self.cycle.as_ref().map(|c| &c.nodes),
+            "links": self.cycle.as_ref().map(|c| &c.links),
         })
     }
 }
