@@ -2,7 +2,7 @@
 
 use wavewitness_fixtures::body::Build;
 use wavewitness_fixtures::{Actor, Script, TruthPose};
-use wavewitness_types::{Basis, Keypoint, Person, TrackId, TrackState};
+use wavewitness_types::{Basis, Keypoint, NoPosture, Person, Posture, TrackId, TrackState};
 
 /// Somebody who stands at a place, faces +x, and does not breathe.
 pub fn standing(id: u32, plan_m: [f64; 2], stature_m: f64) -> TruthPose {
@@ -23,5 +23,7 @@ pub fn person(track: u32, truth: &TruthPose, off_m: [f64; 3], sigma_m: f32) -> P
         sigma_m: [sigma_m; 3],
         velocity_m_s: [0.0; 3],
         keypoints: truth.joints_m.map(key),
+        posture: Posture::Unknown(NoPosture::NoData),
+        heading: None,
     }
 }
