@@ -161,7 +161,7 @@ pub fn open(
             };
             let genesis = genesis(config, source, now, Some(old));
             notes.push(format!(
-                "configuration, privacy mode, source or numerics changed: chain {} begins; it names chain {} before it",
+                "privacy mode, configuration, source or numerics changed: chain {} begins; it names chain {} before it",
                 genesis.digest().short(),
                 old.genesis.short()
             ));

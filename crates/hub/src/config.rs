@@ -1,5 +1,6 @@
 //! The configuration file: every key documented, every value refused with its field and range when wrong.
 
+use crate::mqtt::MqttConfig;
 use crate::retention::Retention;
 use crate::witness_log::LogConfig;
 use crate::zones::{MAX_ZONES, ZoneConfig};
@@ -33,6 +34,8 @@ pub struct HubConfig {
     pub privacy: PrivacyConfig,
     /// Parts of the room that are watched.
     pub zones: Vec<ZoneConfig>,
+    /// The MQTT broker, if one is told.
+    pub mqtt: Option<MqttConfig>,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
 }
@@ -59,17 +62,19 @@ impl Default for HubConfig {
             retention: Retention::default(),
             privacy: PrivacyConfig::default(),
             zones: Vec::new(),
+            mqtt: None,
             engine: EngineConfig::default(),
         }
     }
 }
 
-const TOP: [&str; 10] = [
+const TOP: [&str; 11] = [
     "hub",
     "log",
     "witness_log",
     "retention",
     "privacy",
+    "mqtt",
     "room",
     "zone",
     "node",
@@ -95,6 +100,7 @@ impl HubConfig {
                 "retention" => config.read_retention(section(name, value)?)?,
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
                 "privacy" => config.read_privacy(section(name, value)?)?,
+                "mqtt" => config.mqtt = read_mqtt(section(name, value)?)?,
                 "zone" => config.zones = read_zones(value)?,
                 "room" => config.engine.geometry.room = Some(read_room(section(name, value)?)?),
                 "node" => config.engine.geometry.nodes = read_nodes(value)?,
@@ -308,6 +314,39 @@ fn read_nodes(value: &Value) -> Result<Vec<NodePlace>, ConfigError> {
     }
     nodes.sort_by_key(|n| n.id);
     Ok(nodes)
+}
+
+fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
+    let Some(url) = table.get("url") else {
+        if table.is_empty() {
+            return Ok(None);
+        }
+        return Err(ConfigError::new("mqtt.url", "(missing)", "mqtt://host[:port] or mqtts://host[:port]"));
+    };
+    let mut mqtt = MqttConfig::new(string("mqtt.url", url)?)?;
+    for (key, value) in table {
+        match key.as_str() {
+            "url" => {}
+            "username" => mqtt.username = Some(string("mqtt.username", value)?.to_owned()),
+            "password_file" => mqtt.password_file = Some(string("mqtt.password_file", value)?.into()),
+            "prefix" => mqtt.prefix = MqttConfig::check_prefix("mqtt.prefix", string("mqtt.prefix", value)?)?,
+            "discovery_prefix" => {
+                let field = "mqtt.discovery_prefix";
+                mqtt.discovery_prefix = MqttConfig::check_prefix(field, string(field, value)?)?;
+            }
+            "rate_hz" => {
+                let number = value.as_float().or_else(|| value.as_integer().map(|x| x as f64));
+                mqtt.rate_hz = number
+                    .filter(|x| (0.1..=2.0).contains(x))
+                    .ok_or_else(|| wrong("mqtt.rate_hz", value, "a number, 0.1 to 2"))?;
+            }
+            _ => {
+                let known = ["url", "username", "password_file", "prefix", "discovery_prefix", "rate_hz"];
+                return Err(unknown("mqtt.", key, &known));
+            }
+        }
+    }
+    Ok(Some(mqtt))
 }
 
 fn read_zones(value: &Value) -> Result<Vec<ZoneConfig>, ConfigError> {

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod doctor;
 pub mod log;
 pub mod message;
+pub mod mqtt;
 pub mod privacy;
 pub mod record;
 pub mod replay;

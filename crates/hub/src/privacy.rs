@@ -6,7 +6,7 @@
 //! Every function takes its message apart field by field: a new field does not compile until somebody decides.
 
 use crate::message::{
-    Calibration, Count, Cycle, Happening, Link, Node, Person, World, WorldEvent, WorldLink, Zone,
+    Calibration, Count, Cycle, FallWatch, Happening, Link, Node, Person, World, WorldEvent, WorldLink, Zone,
 };
 use wavewitness_types::{Canonical, Event, PrivacyMode};
 
@@ -19,10 +19,12 @@ pub enum What {
     JournalOutputs,
     /// `people[].id`, and the tracks of the world graph with their events.
     Identity,
-    /// `people[].velocity_m_s` and `people[].keypoints`.
+    /// `people[].velocity_m_s`, `.posture`, `.heading` and `.keypoints`.
     Body,
     /// `breathing`.
     Breathing,
+    /// `fall`.
+    Falls,
     /// MAC addresses of transmitters.
     Addresses,
     /// What links measure: `coherence`, `motion` and their like show where somebody moves.
@@ -49,7 +51,7 @@ pub enum What {
 
 impl What {
     /// Everything that can be withheld: its name in the hello, and the first mode that withholds it.
-    pub const ALL: [(What, &'static str, PrivacyMode); 16] = [
+    pub const ALL: [(What, &'static str, PrivacyMode); 17] = [
         (What::JournalInputs, "journal.inputs", PrivacyMode::ConsentedCare),
         (What::JournalOutputs, "journal.outputs", PrivacyMode::PrivateHome),
         (What::Identity, "people.id", PrivacyMode::PrivateHome),
@@ -57,6 +59,7 @@ impl What {
         (What::Breathing, "breathing", PrivacyMode::PrivateHome),
         (What::Addresses, "links.tx", PrivacyMode::PrivateHome),
         (What::LinkMeasurements, "links.measurements", PrivacyMode::PrivateHome),
+        (What::Falls, "fall", PrivacyMode::Anonymous),
         (What::People, "people", PrivacyMode::Anonymous),
         (What::Probabilities, "probabilities", PrivacyMode::Anonymous),
         (What::LinkGates, "links.gate", PrivacyMode::Anonymous),
@@ -97,6 +100,7 @@ pub fn cycle(mode: PrivacyMode, message: Cycle) -> Cycle {
         people,
         gate,
         breathing,
+        fall: fell,
         quality,
         nodes: heard,
         links: known,
@@ -114,6 +118,7 @@ pub fn cycle(mode: PrivacyMode, message: Cycle) -> Cycle {
         people: What::People.of(mode, people).map(|p| p.into_iter().map(|p| person(mode, p)).collect()),
         gate,
         breathing: What::Breathing.of(mode, breathing),
+        fall: What::Falls.of(mode, fell).map(|f| fall(mode, f)),
         quality,
         nodes: heard.map(|n| nodes(mode, n)),
         links: known.map(|l| links(mode, l)),
@@ -132,7 +137,7 @@ fn count(mode: PrivacyMode, message: Count) -> Count {
 }
 
 fn person(mode: PrivacyMode, message: Person) -> Person {
-    let Person { id, state, existence, position_m, sigma_m, velocity_m_s, keypoints } = message;
+    let Person { id, state, existence, position_m, sigma_m, velocity_m_s, posture, heading, keypoints } = message;
     Person {
         id: What::Identity.of(mode, id),
         state,
@@ -140,7 +145,18 @@ fn person(mode: PrivacyMode, message: Person) -> Person {
         position_m,
         sigma_m,
         velocity_m_s: What::Body.of(mode, velocity_m_s),
+        posture: What::Body.of(mode, posture),
+        heading: What::Body.of(mode, heading),
         keypoints: What::Body.of(mode, keypoints),
+    }
+}
+
+fn fall(mode: PrivacyMode, message: FallWatch) -> FallWatch {
+    match message {
+        FallWatch::Fallen { at, probability, person } => {
+            FallWatch::Fallen { at, probability, person: What::Identity.of(mode, person) }
+        }
+        FallWatch::Unknown { .. } | FallWatch::None => message,
     }
 }
 

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
 use crate::message;
+use crate::mqtt;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
@@ -69,6 +70,7 @@ pub struct Hub {
     cycle: std::thread::JoinHandle<Result<(), String>>,
     receiver: std::thread::JoinHandle<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
+    mqtt: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
@@ -129,7 +131,15 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         clock,
         stop: stop_seen,
     };
+    let stop_mqtt = shared.stop.clone();
     let server = tokio::spawn(server::serve(listener, shared));
+    let mqtt = match &config.mqtt {
+        Some(mqtt) => Some(
+            mqtt::start(mqtt.clone(), status.clone(), clock, stop_mqtt)
+                .map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?,
+        ),
+        None => None,
+    };
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -145,7 +155,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         .name("cycle".into())
         .spawn(move || cycle.run(heartbeat))
         .map_err(system("can't start the cycle thread"))?;
-    Ok(Hub { udp, http, genesis, status, notes, commands, stop, stopped, cycle, receiver, server })
+    Ok(Hub { udp, http, genesis, status, notes, commands, stop, stopped, cycle, receiver, server, mqtt })
 }
 
 /// What the cycle thread owns.
@@ -194,7 +204,11 @@ impl Hub {
         });
         let result = cycle.await.unwrap_or_else(|e| Err(format!("the cycle thread panicked: {e}")));
         let _ = self.stopped.send(true);
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.server).await;
+        let patience = std::time::Duration::from_secs(5);
+        let _ = tokio::time::timeout(patience, self.server).await;
+        if let Some(mqtt) = self.mqtt {
+            let _ = tokio::time::timeout(patience, mqtt).await;
+        }
         result.map_err(RunError::Journal)
     }
 }

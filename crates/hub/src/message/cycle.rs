@@ -160,7 +160,8 @@ pub enum FallWatch {
         /// Probability that it was a fall.
         probability: f32,
         /// The track; `null` if nobody was placed.
-        person: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        person: Option<Option<u32>>,
     },
 }
 
@@ -455,7 +456,7 @@ fn fall(watch: &types::FallWatch) -> FallWatch {
         types::FallWatch::Watching(Some(fall)) => FallWatch::Fallen {
             at: iso8601(fall.at),
             probability: fall.probability,
-            person: fall.person.map(|id| id.0),
+            person: Some(fall.person.map(|id| id.0)),
         },
     }
 }

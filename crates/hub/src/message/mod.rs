@@ -7,7 +7,7 @@ mod cycle;
 mod world;
 
 pub use cycle::{
-    Breathing, Calibration, Count, Cycle, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness, Zone,
+    Breathing, Calibration, Count, Cycle, FallWatch, Heading, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness, Zone,
     cycle, links, nodes, presence,
 };
 pub use world::{Happening, Room, Sensor, World, WorldEvent, WorldLink, WorldPerson, world};

@@ -1,6 +1,7 @@
 use super::*;
 use wavewitness_types::{
-    Breathing, Basis, CycleIndex, Gate, Keypoint, NoBreathing, Quality, Source, TrackId,
+    Basis, Breathing, CycleIndex, FallWatch, Gate, Keypoint, NoBreathing, NoPosture, Posture, Quality, Source,
+    TrackId,
 };
 
 const STEP_NS: u64 = 50_000_000;
@@ -14,6 +15,8 @@ fn person(x: f32, y: f32, sigma: f32) -> Person {
         position_m: [x, y, 1.0],
         sigma_m: [sigma; 3],
         velocity_m_s: [0.0; 3],
+        posture: Posture::Unknown(NoPosture::NoData),
+        heading: None,
         keypoints: [keypoint; 17],
     }
 }
@@ -46,6 +49,7 @@ fn frame(cycle: u64, presence: Presence, count: Count, people: Vec<Person>) -> P
         nodes: Vec::new(),
         links: Vec::new(),
         breathing: Breathing::Unknown(NoBreathing::TooShort),
+        fall: FallWatch::Unknown(UnknownReason::TooFewLinks),
     }
 }
 
