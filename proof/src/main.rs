@@ -3,7 +3,7 @@
 
 mod commands;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use wavewitness_journal::{Content, Journal, JournalError};
 use wavewitness_proof::golden::{self, GOLDENS};
 use wavewitness_proof::recompute::Change;
 use wavewitness_proof::report::{Kind, Report};
-use wavewitness_proof::{diff, recompute, replay, verify};
+use wavewitness_proof::{diff, manual, recompute, replay, verify};
 use wavewitness_types::{Event, PoseFrame};
 use wavewitness_witness::{Genesis, Stage, Witness};
 
@@ -96,8 +96,8 @@ enum Command {
     },
     /// Compute the golden chains and compare
     Check {
-        /// Directory of the goldens
-        #[arg(long, default_value = default_goldens())]
+        /// Directory of the goldens, by default that of the checkout
+        #[arg(long, default_value = default_goldens(), hide_default_value = true)]
         goldens: PathBuf,
         /// Only this one
         #[arg(long)]
@@ -108,8 +108,8 @@ enum Command {
     },
     /// Mint the golden chains anew; a change of them is a release event
     Bless {
-        /// Directory of the goldens
-        #[arg(long, default_value = default_goldens())]
+        /// Directory of the goldens, by default that of the checkout
+        #[arg(long, default_value = default_goldens(), hide_default_value = true)]
         goldens: PathBuf,
         /// Why the numbers changed: it belongs into the commit, too
         #[arg(long)]
@@ -117,6 +117,20 @@ enum Command {
     },
     #[command(flatten)]
     Log(commands::log::LogCommand),
+    /// Check a clip that `wavewitness export clip` made: its journal, and the proof that it was signed
+    #[command(after_help = commands::clip::HELP)]
+    VerifyClip(commands::clip::ClipArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// The goldens of the checkout that one stands in, or of the one that this was built from.
@@ -167,6 +181,14 @@ fn main() -> ExitCode {
         Command::Check { goldens, only, verbose } => check(&goldens, only.as_deref(), verbose),
         Command::Bless { goldens, reason } => bless(&goldens, &reason),
         Command::Log(command) => commands::log::run(command),
+        Command::VerifyClip(args) => commands::log::finish(args.json, commands::clip::run(&args)),
+        Command::Completions { shell } => {
+            manual::completions(Cli::command(), shell, &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Man { out } => {
+            manual::pages(Cli::command(), &out).map_or_else(|e| failed(&e), |()| ExitCode::SUCCESS)
+        }
     }
 }
 

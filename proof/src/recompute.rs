@@ -105,7 +105,9 @@ impl Run {
         let genesis = Genesis::from_canonical_bytes(genesis).ok_or("the genesis can't be read")?;
         if !genesis.privacy.keeps_inputs() {
             let mode = genesis.privacy.name();
-            return Err(format!("inputs withheld by privacy mode {mode}: nothing can be computed again").into());
+            return Err(
+                format!("inputs withheld by privacy mode {mode}: nothing can be computed again").into()
+            );
         }
         let mut genesis = Genesis { specification: SPECIFICATION, numerics: NUMERICS_VERSION, ..genesis };
         if !changes.is_empty() {

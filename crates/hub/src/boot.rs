@@ -202,7 +202,8 @@ pub fn open(
 fn left_over(mode: PrivacyMode, end: Option<&End>, baselines: &Path) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(old) = end.map(|end| end.genesis.privacy).filter(|old| *old < mode) {
-        notes.push(format!("what was journalled under privacy mode {} stays until it is deleted", old.name()));
+        notes
+            .push(format!("what was journalled under privacy mode {} stays until it is deleted", old.name()));
     }
     if !What::Baselines.given(mode) && baselines.exists() {
         notes.push(format!("{} of an earlier privacy mode is not used; delete it", baselines.display()));

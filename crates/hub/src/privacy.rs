@@ -29,6 +29,8 @@ pub enum What {
     Addresses,
     /// What links measure: `coherence`, `motion` and their like show where somebody moves.
     LinkMeasurements,
+    /// The topics `images` and `taps`.
+    Images,
     /// `people`.
     People,
     /// `count.probability` and `zones[].probability`.
@@ -51,7 +53,7 @@ pub enum What {
 
 impl What {
     /// Everything that can be withheld: its name in the hello, and the first mode that withholds it.
-    pub const ALL: [(What, &'static str, PrivacyMode); 17] = [
+    pub const ALL: [(What, &'static str, PrivacyMode); 18] = [
         (What::JournalInputs, "journal.inputs", PrivacyMode::ConsentedCare),
         (What::JournalOutputs, "journal.outputs", PrivacyMode::PrivateHome),
         (What::Identity, "people.id", PrivacyMode::PrivateHome),
@@ -59,6 +61,7 @@ impl What {
         (What::Breathing, "breathing", PrivacyMode::PrivateHome),
         (What::Addresses, "links.tx", PrivacyMode::PrivateHome),
         (What::LinkMeasurements, "links.measurements", PrivacyMode::PrivateHome),
+        (What::Images, "images", PrivacyMode::PrivateHome),
         (What::Falls, "fall", PrivacyMode::Anonymous),
         (What::People, "people", PrivacyMode::Anonymous),
         (What::Probabilities, "probabilities", PrivacyMode::Anonymous),
@@ -137,7 +140,8 @@ fn count(mode: PrivacyMode, message: Count) -> Count {
 }
 
 fn person(mode: PrivacyMode, message: Person) -> Person {
-    let Person { id, state, existence, position_m, sigma_m, velocity_m_s, posture, heading, keypoints } = message;
+    let Person { id, state, existence, position_m, sigma_m, velocity_m_s, posture, heading, keypoints } =
+        message;
     Person {
         id: What::Identity.of(mode, id),
         state,
@@ -254,8 +258,8 @@ fn baseline(message: Calibration) -> Calibration {
     Calibration { state, have, need, empty_room, reason }
 }
 
-/// `node 1` and `ambient 1` are names of ours; all else is a MAC address.
-fn transmitter(mode: PrivacyMode, tx: String) -> String {
+/// A transmitter as the mode allows it: `node 1` and `ambient 1` are names of ours; all else is a MAC address.
+pub fn transmitter(mode: PrivacyMode, tx: String) -> String {
     let ours = tx.starts_with("node ") || tx.starts_with("ambient ");
     if ours || What::Addresses.given(mode) { tx } else { "station".to_owned() }
 }
@@ -266,7 +270,13 @@ pub fn world(mode: PrivacyMode, message: World) -> World {
     let link = |message: WorldLink| {
         let WorldLink { id, tx, observed_by, calibration, disturbed } = message;
         let disturbed = What::LinkMeasurements.of(mode, disturbed);
-        WorldLink { id, tx: transmitter(mode, tx), observed_by, calibration: baseline(calibration), disturbed }
+        WorldLink {
+            id,
+            tx: transmitter(mode, tx),
+            observed_by,
+            calibration: baseline(calibration),
+            disturbed,
+        }
     };
     let events = events.map(|events| events.into_iter().filter(|e| tells(mode, e)).collect());
     World {

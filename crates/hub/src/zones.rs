@@ -58,7 +58,11 @@ impl ZoneConfig {
         }
         if (0..3).any(|k| max_m[k] - min_m[k] < 0.1) {
             let size = format!("{min_m:?} to {max_m:?}");
-            return Err(ConfigError::new("zone.max_m", size, "at least 0.1 m beyond zone.min_m on every axis"));
+            return Err(ConfigError::new(
+                "zone.max_m",
+                size,
+                "at least 0.1 m beyond zone.min_m on every axis",
+            ));
         }
         Ok(ZoneConfig { name: name.to_owned(), min_m, max_m })
     }

@@ -33,8 +33,17 @@ fn two_people(seconds: u64) -> Scene {
 }
 
 /// What has many forms by what is known just then is named as one.
-const AS_ONE: [&str; 9] =
-    [".breathing", ".fall", ".posture", ".heading", ".calibration", ".presence", ".keypoints[]", ".compute_us", ".rejected"];
+const AS_ONE: [&str; 9] = [
+    ".breathing",
+    ".fall",
+    ".posture",
+    ".heading",
+    ".calibration",
+    ".presence",
+    ".keypoints[]",
+    ".compute_us",
+    ".rejected",
+];
 
 /// Every path of a value: `people[].position_m`.
 fn paths(prefix: &str, value: &Value, out: &mut BTreeSet<String>) {
@@ -164,7 +173,10 @@ fn table(shown: &[(PrivacyMode, BTreeSet<String>)]) -> String {
     let mut out = format!("{:<44}raw  care  home  anon  strict\n", "what leaves the hub");
     for (path, modes) in rows {
         let marks = modes.map(|there| if there { "x" } else { "·" });
-        out.push_str(&format!("{path:<45}{}     {}     {}     {}     {}\n", marks[0], marks[1], marks[2], marks[3], marks[4]));
+        out.push_str(&format!(
+            "{path:<45}{}     {}     {}     {}     {}\n",
+            marks[0], marks[1], marks[2], marks[3], marks[4]
+        ));
     }
     out
 }
@@ -181,8 +193,11 @@ fn the_table_of_the_document_is_what_really_leaves() {
         })
         .collect();
     for pair in shown.windows(2) {
-        let more: Vec<_> =
-            pair[1].1.difference(&pair[0].1).filter(|p| !["journal.genesis.configuration digest", "journal.boot"].contains(&p.as_str())).collect();
+        let more: Vec<_> = pair[1]
+            .1
+            .difference(&pair[0].1)
+            .filter(|p| !["journal.genesis.configuration digest", "journal.boot"].contains(&p.as_str()))
+            .collect();
         assert!(more.is_empty(), "{} gives what {} withholds: {more:?}", pair[1].0.name(), pair[0].0.name());
     }
     let table = table(&shown);
@@ -262,7 +277,9 @@ fn a_changed_mode_begins_a_chain_that_names_the_one_before() {
 /// The daemon itself: over every address that it has, nothing of a person but presence.
 #[test]
 fn a_strict_daemon_tells_presence_alone() {
-    let site = Site::new("[privacy]\nmode = \"strict\"\n[[zone]]\nname = \"left\"\nmin_m = [0, 0, 0]\nmax_m = [3, 5, 3]\n");
+    let site = Site::new(
+        "[privacy]\nmode = \"strict\"\n[[zone]]\nname = \"left\"\nmin_m = [0, 0, 0]\nmax_m = [3, 5, 3]\n",
+    );
     let hub = site.start();
     let air = Air::start(60, 3);
     air.aim(&hub);
@@ -280,7 +297,9 @@ fn a_strict_daemon_tells_presence_alone() {
     let (exit, log) = hub.terminate();
     assert_eq!(exit.code(), Some(0), "{log}");
     assert!(log.contains("privacy mode strict"), "{log}");
-    for word in ["position_m", "people\":", "\"count\"", "\"motion\"", "coherence", "rssi", "hint", "\"zones\":["] {
+    for word in
+        ["position_m", "people\":", "\"count\"", "\"motion\"", "coherence", "rssi", "hint", "\"zones\":["]
+    {
         assert!(!told.contains(word), "{word} in {told}");
     }
     assert!(told.contains("\"presence\""));

@@ -8,8 +8,8 @@ use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::wire::{self, CsiHeader};
 use wavewitness_fixtures::{Datagram, Scene, Simulation};
 use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, LinkStatus, NodeHealth, PoseFrame, Presence, PrivacyMode, Sender,
-    Source, Transmitter,
+    BootRecord, Canonical, Command, CycleIndex, Event, LinkStatus, NodeHealth, PoseFrame, Presence,
+    PrivacyMode, Sender, Source, Transmitter,
 };
 use wavewitness_witness::{Genesis, SPECIFICATION};
 

@@ -80,7 +80,14 @@ impl Components<'_> {
             let topic = format!("zone/{slug}");
             for (field, word) in [("occupancy", "occupancy"), ("motion", "motion")] {
                 let name = format!("{} {word}", zone.name);
-                self.add(&format!("zone_{slug}_{field}"), "binary_sensor", &name, &topic, field, class(field));
+                self.add(
+                    &format!("zone_{slug}_{field}"),
+                    "binary_sensor",
+                    &name,
+                    &topic,
+                    field,
+                    class(field),
+                );
             }
         }
     }
@@ -94,7 +101,14 @@ impl Components<'_> {
                 "icon": "mdi:map-marker-account",
                 "json_attributes_topic": self.config.topic(&topic),
             });
-            self.add(&format!("person_{number}"), "sensor", &format!("Person {number}"), &topic, "state", more);
+            self.add(
+                &format!("person_{number}"),
+                "sensor",
+                &format!("Person {number}"),
+                &topic,
+                "state",
+                more,
+            );
         }
     }
 

@@ -81,7 +81,8 @@ impl MqttConfig {
     /// # Errors
     /// If it is none.
     pub fn check_prefix(field: &str, prefix: &str) -> Result<String, ConfigError> {
-        let level = |l: &str| !l.is_empty() && l.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        let level =
+            |l: &str| !l.is_empty() && l.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
         if prefix.len() <= 64 && prefix.split('/').all(level) {
             return Ok(prefix.to_owned());
         }
@@ -119,7 +120,10 @@ impl MqttConfig {
             use std::os::unix::fs::PermissionsExt;
             let mode = std::fs::metadata(path).map_err(told)?.permissions().mode() & 0o777;
             if mode & 0o077 != 0 {
-                return Err(format!("mqtt.password_file {}: mode {mode:04o}, allowed is 0600", path.display()));
+                return Err(format!(
+                    "mqtt.password_file {}: mode {mode:04o}, allowed is 0600",
+                    path.display()
+                ));
             }
         }
         match text.trim_end_matches(['\r', '\n']) {
@@ -141,7 +145,9 @@ mod tests {
         assert_eq!(read("mqtts://10.0.0.2/"), some("10.0.0.2", 8883, true));
         assert_eq!(read("mqtt://[::1]:1999"), some("::1", 1999, false));
         assert_eq!(read("mqtt://[::1]"), some("::1", 1883, false));
-        for url in ["broker", "http://b", "mqtt://", "mqtt://u:p@b", "mqtt://b:0", "mqtt://b:70000", "mqtt://b/x"] {
+        for url in
+            ["broker", "http://b", "mqtt://", "mqtt://u:p@b", "mqtt://b:0", "mqtt://b:70000", "mqtt://b/x"]
+        {
             assert_eq!(read(url), None, "{url}");
         }
     }
@@ -160,8 +166,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("password");
-        let config =
-            MqttConfig { password_file: Some(path.clone()), ..MqttConfig::new("mqtt://b").unwrap() };
+        let config = MqttConfig { password_file: Some(path.clone()), ..MqttConfig::new("mqtt://b").unwrap() };
         assert!(config.password().unwrap_err().contains("password_file"));
         std::fs::write(&path, "s3cret\n").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -128,8 +128,7 @@ impl Session {
         let mut out = Vec::new();
         let cycle = &*view.cycle;
         let config = discovery::discovery(&self.config, cycle).to_string();
-        let topic =
-            format!("{}/device/{}/config", self.config.discovery_prefix, self.config.device_id());
+        let topic = format!("{}/device/{}/config", self.config.discovery_prefix, self.config.device_id());
         if self.announced.as_ref() != Some(&config) {
             out.push(Publication { topic, payload: config.clone(), retain: true });
             self.announced = Some(config);

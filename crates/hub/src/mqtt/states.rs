@@ -71,7 +71,9 @@ fn moving(cycle: &Cycle) -> Option<bool> {
         Presence::Present { basis: "motion", .. } => Some(true),
         Presence::Absent { .. } => Some(false),
         _ if somebody => Some(true),
-        Presence::Present { .. } if counted == Some(people.len()) && people.iter().all(|p| speed(p).is_some()) => {
+        Presence::Present { .. }
+            if counted == Some(people.len()) && people.iter().all(|p| speed(p).is_some()) =>
+        {
             Some(false)
         }
         _ => None,

@@ -1,7 +1,7 @@
 use super::*;
 use wavewitness_types::{
-    Basis, Breathing, CycleIndex, FallWatch, Gate, Keypoint, NoBreathing, NoPosture, Posture, Quality, Source,
-    TrackId,
+    Basis, Breathing, CycleIndex, FallWatch, Gate, Keypoint, NoBreathing, NoPosture, Posture, Quality,
+    Source, TrackId,
 };
 
 const STEP_NS: u64 = 50_000_000;
@@ -45,7 +45,14 @@ fn frame(cycle: u64, presence: Presence, count: Count, people: Vec<Person>) -> P
         count,
         people,
         gate: Gate::Accept,
-        quality: Quality { score: 1.0, frames: 0, rejected: 0, unassigned: 0, links_heard: 0, links_known: 0 },
+        quality: Quality {
+            score: 1.0,
+            frames: 0,
+            rejected: 0,
+            unassigned: 0,
+            links_heard: 0,
+            links_known: 0,
+        },
         nodes: Vec::new(),
         links: Vec::new(),
         breathing: Breathing::Unknown(NoBreathing::TooShort),
@@ -83,7 +90,8 @@ fn somebody_who_is_well_located_occupies_one_zone_and_the_other_is_vacant() {
     assert_eq!(states(&after(&mut zones, &mut cycle, 0.4, of(1.0))), ["vacant", "vacant"], "not settled");
     assert_eq!(states(&after(&mut zones, &mut cycle, 0.4, of(1.0))), ["occupied", "vacant"]);
     assert_eq!(states(&after(&mut zones, &mut cycle, 1.0, of(3.0))), ["vacant", "occupied"]);
-    let told: Vec<_> = zones.events().filter(|e| !matches!(&e.event, Happening::Zone { state: "vacant", .. })).collect();
+    let told: Vec<_> =
+        zones.events().filter(|e| !matches!(&e.event, Happening::Zone { state: "vacant", .. })).collect();
     assert_eq!(told.len(), 2);
 }
 
