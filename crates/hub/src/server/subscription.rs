@@ -265,6 +265,7 @@ mod tests {
             nodes: Vec::new(),
             links: Vec::new(),
             breathing: Breathing::Unknown(NoBreathing::NoData),
+            fall: wavewitness_types::FallWatch::Unknown(UnknownReason::NoData),
         };
         let witness = Witness {
             kind: EntryKind::Cycle,
