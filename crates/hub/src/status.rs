@@ -1,6 +1,7 @@
 //! What the hub knows about itself, for people and for `/api/v1/status`.
 
 use crate::message;
+use crate::privacy;
 use crate::timings::Timings;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
-use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
 
 /// Cycle times of the last cycles, for percentiles.
@@ -100,8 +101,14 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// The source that the chain declares.
     pub source: Source,
-    /// The last published cycle.
+    /// The last published cycle, whole. Never shown as it is: what leaves the hub is `cycle`.
     pub frame: Option<PoseFrame>,
+    /// The last published cycle as the privacy mode allows it.
+    pub cycle: Option<Arc<message::Cycle>>,
+    /// What is withheld.
+    pub privacy: PrivacyMode,
+    /// The last changes of zones.
+    pub zone_events: Vec<message::WorldEvent>,
     /// Cycles published since the start.
     pub cycles: u64,
     /// Cycles that were not computed because the one before took too long.
@@ -141,6 +148,9 @@ impl Status {
             started,
             source,
             frame: None,
+            cycle: None,
+            privacy: PrivacyMode::default(),
+            zone_events: Vec::new(),
             cycles: 0,
             missed: 0,
             overflow: 0,
@@ -271,6 +281,17 @@ impl Snapshot {
             );
         }
         out
+    }
+
+    /// The world graph and the changes of zones, as the privacy mode allows them.
+    pub fn world_message(&self) -> Option<message::World> {
+        let mut world = message::world(self.world.as_ref()?);
+        if let Some(events) = &mut world.events {
+            events.extend(self.zone_events.iter().cloned());
+            // Times of one form: their order is that of their text.
+            events.sort_by(|a, b| a.at.cmp(&b.at));
+        }
+        Some(privacy::world(self.privacy, world))
     }
 
     /// The JSON of `/api/v1/status`.
