@@ -31,7 +31,9 @@ fn program() -> Option<PathBuf> {
     let found = ["/usr/sbin/mosquitto", "/usr/bin/mosquitto", "/usr/local/sbin/mosquitto"];
     let found = found.iter().map(PathBuf::from).find(|path| path.exists());
     if found.is_none() {
-        eprintln!("SKIPPED: no mosquitto (Debian's package of that name): MQTT is not tried against a broker");
+        eprintln!(
+            "SKIPPED: no mosquitto (Debian's package of that name): MQTT is not tried against a broker"
+        );
     }
     found
 }
@@ -50,7 +52,8 @@ impl Broker {
         assert!(made.success());
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = dir.join("mosquitto.conf");
-        let user = if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" { "user root\n" } else { "" };
+        let user =
+            if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" { "user root\n" } else { "" };
         let text = format!(
             "listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {}\npersistence false\n{user}",
             passwords.display()
@@ -184,7 +187,21 @@ fn a_hub_is_discovered_and_survives_what_brokers_do() {
     air.aim(&hub);
     let heard = listen(&broker, "test-a");
     let config = announced(&hub, &heard);
-    for key in ["occupancy", "motion", "count", "breathing", "fall", "source", "zone_left_side_occupancy", "person_1", "gate", "calibration", "missed_cycles", "node_1_rssi", "threshold"] {
+    for key in [
+        "occupancy",
+        "motion",
+        "count",
+        "breathing",
+        "fall",
+        "source",
+        "zone_left_side_occupancy",
+        "person_1",
+        "gate",
+        "calibration",
+        "missed_cycles",
+        "node_1_rssi",
+        "threshold",
+    ] {
         assert!(config["components"][key].is_object(), "{key} in {config}");
     }
     // Every topic that discovery names is there, kept for who comes later; but a fall that nobody had.
@@ -248,10 +265,24 @@ fn under_a_strict_mode_the_broker_hears_of_presence_alone() {
     let entities: Vec<&String> = config["components"].as_object().unwrap().keys().collect();
     assert_eq!(
         entities,
-        ["calibration", "gate", "missed_cycles", "node_1_rate", "node_2_rate", "node_3_rate", "node_4_rate", "occupancy", "source", "threshold"]
+        [
+            "calibration",
+            "gate",
+            "missed_cycles",
+            "node_1_rate",
+            "node_2_rate",
+            "node_3_rate",
+            "node_4_rate",
+            "occupancy",
+            "source",
+            "threshold"
+        ]
     );
     let topics: Vec<String> = heard.lock().unwrap().keys().cloned().collect();
-    assert!(topics.iter().all(|t| !t.contains("zone") && !t.contains("person") && !t.contains("fall")), "{topics:?}");
+    assert!(
+        topics.iter().all(|t| !t.contains("zone") && !t.contains("person") && !t.contains("fall")),
+        "{topics:?}"
+    );
     let (exit, log) = hub.terminate();
     assert_eq!(exit.code(), Some(0), "{log}");
 }
@@ -274,7 +305,9 @@ fn a_hub_without_its_broker_goes_on_and_a_wrong_password_is_said() {
 /// Home Assistant's own schema on the payload, if WAVEWITNESS_HOMEASSISTANT names a Python that has it.
 fn schema(config: &Value, dir: &Path) {
     let Some(python) = std::env::var_os("WAVEWITNESS_HOMEASSISTANT") else {
-        eprintln!("SKIPPED: WAVEWITNESS_HOMEASSISTANT names no Python with homeassistant: its schema is not tried (.ci/home)");
+        eprintln!(
+            "SKIPPED: WAVEWITNESS_HOMEASSISTANT names no Python with homeassistant: its schema is not tried (.ci/home)"
+        );
         return;
     };
     let file = dir.join("config.json");
@@ -282,13 +315,18 @@ fn schema(config: &Value, dir: &Path) {
         std::fs::write(&file, config.to_string()).unwrap();
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/home_assistant.py");
         let done = Command::new(&python).arg(script).arg(&file).output().unwrap();
-        (done.status.success(), format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)))
+        (
+            done.status.success(),
+            format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)),
+        )
     };
     let (accepted, said) = check(config);
     assert!(accepted, "{said}");
     eprintln!("{said}");
     // And it refuses what is wrong.
-    for (key, field, value) in [("occupancy", "device_class", "occupied"), ("threshold", "min", "low"), ("fall", "event_types", "")] {
+    for (key, field, value) in
+        [("occupancy", "device_class", "occupied"), ("threshold", "min", "low"), ("fall", "event_types", "")]
+    {
         let mut wrong = config.clone();
         wrong["components"][key][field] = value.into();
         assert!(!check(&wrong).0, "{key}.{field} = {value} is accepted");

@@ -1,15 +1,18 @@
-//! A scene through the engine, cycle by cycle.
+//! A scene through the engine, cycle by cycle, beside its truth.
 
 use crate::Failure;
-use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
+use wavewitness_engine::EngineConfig;
 use wavewitness_fixtures::{Scene, Simulation, TruthPose};
+<<<<<<< HEAD
 use wavewitness_types::{
     BootRecord, Canonical, Command, CycleIndex, Event, Gate, Person, PoseFrame, Presence, PrivacyMode, Source, Timestamp,
 };
 use wavewitness_witness::{Genesis, SPECIFICATION};
+=======
+use wavewitness_golden::drive::{CALIBRATE_AT, Drive};
+use wavewitness_types::{FallWatch, Gate, Person, PoseFrame, Presence, Timestamp};
+>>>>>>> main
 
-/// When the operator says that the room is empty: the cycle's number.
-const CALIBRATE_AT_CYCLE: u64 = 20;
 /// Who is there: see the definitions of [`crate::room`].
 const THERE_WEIGHT: f64 = 0.5;
 
@@ -28,6 +31,10 @@ pub struct Cycle {
     pub count: Option<u8>,
     /// The room's gate.
     pub gate: Gate,
+    /// Whether falls are watched.
+    pub watched: bool,
+    /// When the newest fall that is published was decided, nanoseconds of the host's clock.
+    pub fall: Option<Timestamp>,
 }
 
 /// Every cycle of a scene. People are those with a skeleton (`Scene::actors`); the stages' parameters are those of `settings`,
@@ -37,6 +44,7 @@ pub struct Cycle {
 /// If the engine refuses the configuration.
 pub fn run(scene: &Scene, seed: u64, settings: &EngineConfig) -> Result<Vec<Cycle>, Failure> {
     let config = EngineConfig { geometry: scene.geometry(), cycle: scene.cycle_plan(), ..settings.clone() };
+<<<<<<< HEAD
     let genesis = Genesis {
         specification: SPECIFICATION,
         numerics: NUMERICS_VERSION,
@@ -69,8 +77,15 @@ pub fn run(scene: &Scene, seed: u64, settings: &EngineConfig) -> Result<Vec<Cycl
         until(datagram.at, &mut engine);
         engine.apply(&datagram.into_event());
     }
+=======
+>>>>>>> main
     // Where the last datagrams are lost, their cycles are still published.
-    until(scene.start.plus_nanos(scene.duration_ns), &mut engine);
+    let until = Some(scene.start.plus_nanos(scene.duration_ns));
+    let drive = Drive { scene, config: &config, calibrate_at: Some(CALIBRATE_AT), until };
+    let mut out = Vec::new();
+    drive
+        .run(Simulation::new(scene, seed), |end, report| out.push(cycle(scene, end, &report.frame)))
+        .map_err(|e| Failure(e.to_string()))?;
     Ok(out)
 }
 
@@ -88,6 +103,11 @@ fn cycle(scene: &Scene, at: Timestamp, frame: &PoseFrame) -> Cycle {
         },
         count: frame.count.most_probable(),
         gate: frame.gate,
+        watched: matches!(frame.fall, FallWatch::Watching(_)),
+        fall: match frame.fall {
+            FallWatch::Watching(Some(fall)) => Some(fall.at),
+            FallWatch::Watching(None) | FallWatch::Unknown(_) => None,
+        },
     }
 }
 
