@@ -12,7 +12,7 @@ use wavewitness_journal::{Content, Journal, JournalError};
 use wavewitness_proof::golden::{self, GOLDENS};
 use wavewitness_proof::recompute::Change;
 use wavewitness_proof::report::{Kind, Report};
-use wavewitness_proof::{diff, manual, recompute, replay, verify};
+use wavewitness_proof::{diff, manual, profile, recompute, replay, verify};
 use wavewitness_types::{Event, PoseFrame};
 use wavewitness_witness::{Genesis, Stage, Witness};
 
@@ -78,6 +78,20 @@ enum Command {
         a: PathBuf,
         /// The other
         b: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Time every stage over a journal, computed again by this build
+    Profile {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// Change a stage parameter first
+        #[arg(long, value_name = "SECTION.KEY=VALUE")]
+        set: Vec<Change>,
+        /// Print how many cycles took how long, too
+        #[arg(long)]
+        histogram: bool,
         /// Print as JSON
         #[arg(long)]
         json: bool,
@@ -173,6 +187,20 @@ fn main() -> ExitCode {
             }
             Err(e) => failed(&e),
         },
+        Command::Profile { journal, set, histogram, json } => {
+            match with_progress(json, |p| profile::profile(&journal, &set, p)) {
+                Ok(profile) => {
+                    match json {
+                        true => println!("{}", profile.to_json()),
+                        false => {
+                            print!("{profile}{}", if histogram { profile.histogram() } else { String::new() })
+                        }
+                    }
+                    ExitCode::SUCCESS
+                }
+                Err(e) => failed(&e),
+            }
+        }
         Command::Inspect { journal, cycle, json } => match inspect(&journal, cycle, json) {
             Ok(code) => code,
             Err(e) => failed(&e),

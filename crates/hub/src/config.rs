@@ -1,5 +1,6 @@
 //! The configuration file: every key documented, every value refused with its field and range when wrong.
 
+use crate::access::Access;
 use crate::retention::Retention;
 use crate::witness_log::LogConfig;
 use std::net::SocketAddr;
@@ -24,6 +25,8 @@ pub struct HubConfig {
     pub log_filter: String,
     /// Most WebSocket clients at once.
     pub max_clients: u32,
+    /// Who may do what.
+    pub access: Access,
     /// The transparency log.
     pub log: LogConfig,
     /// What is deleted by age or size.
@@ -40,7 +43,8 @@ impl Default for HubConfig {
             http_bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             source: Source::Live,
             log_filter: "info".to_owned(),
-            max_clients: 256,
+            max_clients: 1024,
+            access: Access::default(),
             log: LogConfig::default(),
             retention: Retention::default(),
             engine: EngineConfig::default(),
@@ -48,7 +52,8 @@ impl Default for HubConfig {
     }
 }
 
-const TOP: [&str; 8] = ["hub", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 10] =
+    ["hub", "http", "token", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.
@@ -64,6 +69,8 @@ impl HubConfig {
         for (name, value) in &table {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
+                "http" => config.access.read_http(section(name, value)?)?,
+                "token" => config.access.read_tokens(value)?,
                 "log" => config.read_log(section(name, value)?)?,
                 "retention" => config.read_retention(section(name, value)?)?,
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
@@ -78,6 +85,7 @@ impl HubConfig {
                 }
             }
         }
+        config.access.may_listen("hub.http_bind", config.http_bind)?;
         config.engine.check()?;
         Ok(config)
     }
@@ -246,7 +254,7 @@ fn read_room(table: &Table) -> Result<Room, ConfigError> {
     Ok(Room { min_m, max_m })
 }
 
-fn tables<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a Table>, ConfigError> {
+pub(crate) fn tables<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a Table>, ConfigError> {
     value
         .as_array()
         .and_then(|list| list.iter().map(Value::as_table).collect())

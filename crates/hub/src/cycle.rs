@@ -1,6 +1,7 @@
 //! The cycle thread: collects datagrams until the cycle's end, computes, hands over.
 
 use crate::clock::{Clock, Stopwatch};
+use crate::publish::{DETAIL_EVERY, Detail};
 use crate::status::Status;
 use crate::store::{CycleBatch, EventRecord, StoreMessage};
 use std::collections::BTreeMap;
@@ -100,6 +101,12 @@ impl Pipeline {
         let compute_ns = watch.nanos();
         timings.cycle(compute_ns, compute_ns - before);
         let (witness, published, frame) = (report.witness, report.published.clone(), report.frame.clone());
+        let detail = cycle.0.is_multiple_of(DETAIL_EVERY).then(|| {
+            Box::new(Detail {
+                motion_image: self.engine.motion_image().cloned(),
+                impulse_responses: self.engine.impulse_responses().copied().collect(),
+            })
+        });
         self.record(&Event::Tick { at, cycle });
         let events = std::mem::take(&mut self.events);
         self.send(StoreMessage::Cycle(Box::new(CycleBatch {
@@ -107,6 +114,7 @@ impl Pipeline {
             witness,
             published,
             frame,
+            detail,
             compute_ns,
         })))?;
         if cycle.0.is_multiple_of(20) {

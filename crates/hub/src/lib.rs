@@ -6,6 +6,7 @@
 //! What this crate does not do: no signal processing, no decision about presence or pose, no default that stands in
 //! for a measurement.
 
+pub mod access;
 pub mod boot;
 pub mod cli;
 pub mod client;
@@ -18,6 +19,7 @@ pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;
+pub mod publish;
 pub mod record;
 pub mod replay;
 pub mod retention;

@@ -5,6 +5,7 @@
 
 use crate::clock::{Clock, Stopwatch};
 use crate::message;
+use crate::publish::{self, Detail, Published, Update};
 use crate::retention::Retention;
 use crate::status::Status;
 use crate::timings::Timings;
@@ -15,8 +16,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::broadcast;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use wavewitness_journal::{CycleRecord, EntryRecord, EventBytes, JournalError, SyncHandle, Writer};
 use wavewitness_ledger::LedgerError;
 use wavewitness_types::{Canonical, Event, PoseFrame, Timestamp};
@@ -72,6 +71,8 @@ pub struct CycleBatch {
     pub published: Vec<u8>,
     /// What is published.
     pub frame: PoseFrame,
+    /// What only some cycles carry.
+    pub detail: Option<Box<Detail>>,
     /// From tick to witness.
     pub compute_ns: u64,
 }
@@ -131,7 +132,7 @@ pub struct Sinks {
     /// Where baselines are kept; `None` to keep none.
     pub baselines: Option<PathBuf>,
     /// Clients.
-    pub messages: Option<broadcast::Sender<Utf8Bytes>>,
+    pub messages: Option<publish::Sender>,
     /// What the hub knows about itself.
     pub status: Status,
     /// Digest of the chain's genesis.
@@ -235,7 +236,8 @@ fn run(mut sinks: Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreE
         tracing::error!("{what} can't be written, publishing stops: {e}");
         sinks.status.update(|s| s.fault = Some(format!("{what} can't be written: {e}")));
         if let Some(messages) = &sinks.messages {
-            let _ = messages.send(message::stopped(&format!("{what} can't be written: {e}")).into());
+            let reason = format!("{what} can't be written: {e}");
+            let _ = messages.send(Published::Stopped(reason.into()));
         }
     }
     result
@@ -346,9 +348,9 @@ fn publish(sinks: &Sinks, batch: CycleBatch) {
     if let Some(messages) = &sinks.messages
         && messages.receiver_count() > 0
     {
-        let text = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
+        let cycle = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
         // No receiver left is no error: the next subscriber gets the next cycle.
-        let _ = messages.send(text.into());
+        let _ = messages.send(Published::Cycle(Arc::new(Update::new(cycle, batch.detail))));
     }
     let delay_ns = sinks.clock.now().nanos_since(batch.frame.at);
     sinks.status.update(|s| {
