@@ -7,6 +7,7 @@
 //! for a measurement.
 
 pub mod access;
+pub mod advice;
 pub mod boot;
 pub mod cli;
 pub mod client;
@@ -20,6 +21,8 @@ pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;
+pub mod mqtt;
+pub mod privacy;
 pub mod publish;
 pub mod recent;
 pub mod record;
@@ -35,3 +38,4 @@ pub mod terminal;
 pub mod timings;
 pub mod udp;
 pub mod witness_log;
+pub mod zones;

@@ -102,6 +102,7 @@ impl Door {
 fn routes(shared: &Shared) -> Router {
     Router::new()
         .merge(crate::dashboard::routes())
+        .merge(crate::recent::routes())
         .merge(rest::routes())
         .merge(stream::routes())
         .merge(websocket::routes())

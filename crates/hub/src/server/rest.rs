@@ -26,7 +26,6 @@ pub fn routes() -> Router<Shared> {
         .route("/api/v1/status", get(status))
         .route("/metrics", get(prometheus))
         .route("/api/v1/world", get(world))
-        .route("/api/v1/witness", get(crate::recent::witness))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
         .route("/api/v1/openapi.json", get(openapi))
@@ -88,7 +87,7 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 async fn world(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().world.as_ref().map(message::world)).into_response()
+    Json(shared.status.snapshot().world_message()).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
