@@ -3,15 +3,8 @@
 use crate::Failure;
 use wavewitness_engine::EngineConfig;
 use wavewitness_fixtures::{Scene, Simulation, TruthPose};
-<<<<<<< HEAD
-use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, Gate, Person, PoseFrame, Presence, PrivacyMode, Source, Timestamp,
-};
-use wavewitness_witness::{Genesis, SPECIFICATION};
-=======
 use wavewitness_golden::drive::{CALIBRATE_AT, Drive};
 use wavewitness_types::{FallWatch, Gate, Person, PoseFrame, Presence, Timestamp};
->>>>>>> main
 
 /// Who is there: see the definitions of [`crate::room`].
 const THERE_WEIGHT: f64 = 0.5;
@@ -44,41 +37,6 @@ pub struct Cycle {
 /// If the engine refuses the configuration.
 pub fn run(scene: &Scene, seed: u64, settings: &EngineConfig) -> Result<Vec<Cycle>, Failure> {
     let config = EngineConfig { geometry: scene.geometry(), cycle: scene.cycle_plan(), ..settings.clone() };
-<<<<<<< HEAD
-    let genesis = Genesis {
-        specification: SPECIFICATION,
-        numerics: NUMERICS_VERSION,
-        source: Source::Simulated,
-        started: scene.start,
-        software: "evaluate room".to_owned(),
-        config: config.to_canonical_bytes(),
-        predecessor: None,
-        privacy: PrivacyMode::RawResearch,
-    };
-    let mut engine = Replayer::new(&genesis).map_err(|e| Failure(e.to_string()))?;
-    engine.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });
-    let period_ns = config.cycle.cycle_ns;
-    let mut out = Vec::new();
-    let mut index = 0;
-    let mut end = scene.start.plus_nanos(period_ns);
-    let mut until = |at: Timestamp, engine: &mut Replayer| {
-        while at >= end {
-            if index == CALIBRATE_AT_CYCLE {
-                engine.apply(&Event::Command { at: end, command: Command::StartCalibration });
-            }
-            if let Applied::Cycle(report) = engine.apply(&Event::Tick { at: end, cycle: CycleIndex(index) }) {
-                out.push(cycle(scene, end, &report.frame));
-            }
-            index += 1;
-            end = end.plus_nanos(period_ns);
-        }
-    };
-    for datagram in Simulation::new(scene, seed) {
-        until(datagram.at, &mut engine);
-        engine.apply(&datagram.into_event());
-    }
-=======
->>>>>>> main
     // Where the last datagrams are lost, their cycles are still published.
     let until = Some(scene.start.plus_nanos(scene.duration_ns));
     let drive = Drive { scene, config: &config, calibrate_at: Some(CALIBRATE_AT), until };
