@@ -14,8 +14,9 @@ use std::process::Command;
 use wavewitness_fixtures::Scene;
 use wavewitness_fixtures::motion::{Person, Walk};
 use wavewitness_hub::message::{self, Message};
+use wavewitness_hub::metrics;
 use wavewitness_hub::mqtt::{MqttConfig, Session, View};
-use wavewitness_hub::status::Snapshot;
+use wavewitness_hub::status::Status;
 use wavewitness_hub::zones::ZoneConfig;
 use wavewitness_journal::Content;
 use wavewitness_proof::{recompute, replay, verify};
@@ -83,7 +84,17 @@ impl Shown {
     }
 
     /// What the interfaces say at one moment.
-    fn interfaces(&mut self, snapshot: &Snapshot, mqtt: &mut Session) {
+    fn interfaces(&mut self, status: &Status, mqtt: &mut Session) {
+        let metrics = metrics::text(status);
+        for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            // What the machine does, not the room: how long stages take.
+            if !["_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end)) {
+                self.paths.insert(format!("metrics.{name}"));
+            }
+        }
+        self.text.push_str(&metrics);
+        let snapshot = &status.snapshot();
         let view = View::of(snapshot, snapshot.frame.as_ref().unwrap().at).unwrap();
         self.json("cycle", &Message::Cycle(Box::new((*view.cycle).clone())).to_json());
         self.take("status", &snapshot.to_json(Timestamp(snapshot.frame.as_ref().unwrap().at.0)));
@@ -154,7 +165,8 @@ fn show(mode: PrivacyMode) -> (Site, Shown) {
     let mut shown = Shown::default();
     let mut mqtt = Session::new(MqttConfig::new("mqtt://unused").unwrap());
     let genesis = wavewitness_hub::boot::genesis(&config, Source::Simulated, scene.start, None);
-    shown.json("hello", &message::hello(&genesis, Source::Simulated).to_json());
+    let hello = message::hello(&genesis, Source::Simulated);
+    shown.take("hello", &serde_json::to_value(hello).unwrap());
     run_watched(&config, &data_dir, &scene, 1, |s| shown.interfaces(s, &mut mqtt));
     scene.start = Timestamp(scene.start.0 + 60_000_000_000);
     scene.duration_ns = 1_000_000_000;
