@@ -154,7 +154,7 @@ impl Shown {
 fn show(mode: PrivacyMode) -> (Site, Shown) {
     let site = Site::new("");
     let data_dir = site.dir.path().join("data");
-    let mut scene = two_people(12);
+    let mut scene = two_people(20);
     let mut config = config(&scene);
     config.privacy.mode = mode;
     config.zones = vec![
@@ -227,6 +227,12 @@ fn the_table_of_the_document_is_what_really_leaves() {
 /// What must not be in any text, whatever the field is called.
 fn check_text(mode: PrivacyMode, text: &str) {
     let people = text.contains("\"position_m\"");
+    if mode == PrivacyMode::RawResearch {
+        for line in text.lines().filter(|l| l.contains("\"cycle\"") && l.contains("zones")).step_by(4) {
+            let v: Value = serde_json::from_str(line).unwrap();
+            eprintln!("DEBUG {} {} {} {}", v["count"]["most_probable"], v["presence"], v["zones"], v["people"].as_array().map_or(0, Vec::len));
+        }
+    }
     assert_eq!(people, mode < PrivacyMode::Anonymous, "{}: positions", mode.name());
     for (word, last) in [
         ("\"keypoints\":[{", PrivacyMode::ConsentedCare),
@@ -248,16 +254,16 @@ fn check_journal(mode: PrivacyMode, site: &Site) {
     let report = verify::verify(&site.journal(), &mut |_, _| {}).unwrap();
     assert!(report.is_clean(), "{}: {:?}", mode.name(), report.findings().collect::<Vec<_>>());
     let [chain] = &report.chains[..] else { panic!("{report:?}") };
-    assert_eq!((chain.privacy, chain.boots, chain.cycles), (mode.name(), 2, 260));
+    assert_eq!((chain.privacy, chain.boots, chain.cycles), (mode.name(), 2, 420));
     let computed = replay::replay(&site.journal(), &mut |_, _| {}).unwrap();
     let again = recompute::recompute(&site.journal(), &site.dir.path().join("again"), &[], &mut |_, _| {});
     if mode == PrivacyMode::RawResearch {
-        assert_eq!((report.withheld(), computed.replayed_cycles()), (0, 260));
+        assert_eq!((report.withheld(), computed.replayed_cycles()), (0, 420));
         again.unwrap();
         return;
     }
     assert!(chain.withheld_inputs >= 200, "{chain:?}");
-    assert_eq!(chain.withheld_outputs, if mode.keeps_outputs() { 0 } else { 260 });
+    assert_eq!(chain.withheld_outputs, if mode.keeps_outputs() { 0 } else { 420 });
     assert_eq!(computed.replayed_cycles(), 0);
     assert!(computed.is_clean());
     assert!(again.unwrap_err().to_string().contains("withheld by privacy mode"));
@@ -310,7 +316,7 @@ fn a_strict_daemon_tells_presence_alone() {
     assert_eq!(exit.code(), Some(0), "{log}");
     assert!(log.contains("privacy mode strict"), "{log}");
     for word in
-        ["position_m", "people\":", "\"count\"", "\"motion\"", "coherence", "rssi", "hint", "\"zones\":["]
+        X
     {
         assert!(!told.contains(word), "{word} in {told}");
     }
