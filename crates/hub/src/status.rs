@@ -338,9 +338,11 @@ impl Snapshot {
                 if let Some(people) = &c.people {
                     last["people"] = people.len().into();
                 }
+                if let Some(zones) = &c.zones {
+                    last["zones"] = json!(zones);
+                }
                 last
             }),
-            "zones": self.cycle.as_ref().and_then(|c| c.zones.as_ref()),
             "nodes": self.cycle.as_ref().map(|c| &c.nodes),
             "links": self.cycle.as_ref().map(|c| &c.links),
         })
