@@ -9,7 +9,7 @@
 mod common;
 
 use common::*;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpSocket;
