@@ -40,12 +40,25 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make or show the root key of the witness log
     Key(KeyArgs),
+    /// Take poses out of a journal as a table, or a part of it with its proof
+    Export(crate::export::ExportArgs),
     /// Make a token for a client
     Token(TokenArgs),
     /// Print a description of the interfaces for machines, made of the hub's own types
     Schema(SchemaArgs),
     /// Print a commented configuration with every key
     Config,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Arguments of `run`.

@@ -92,8 +92,14 @@ impl Pipeline {
     /// If the journal thread has ended.
     pub fn tick(&mut self, at: Timestamp, cycle: CycleIndex) -> Result<&PoseFrame, JournalGone> {
         let watch = Stopwatch::start();
-        let report = self.engine.tick(at, cycle);
+        let (timings, mut before) = (self.status.timings(), 0);
+        let report = self.engine.tick_observed(at, cycle, |stage| {
+            let now = watch.nanos();
+            timings.stage(stage, now - before);
+            before = now;
+        });
         let compute_ns = watch.nanos();
+        timings.cycle(compute_ns, compute_ns - before);
         let (witness, published, frame) = (report.witness, report.published.clone(), report.frame.clone());
         let detail = cycle.0.is_multiple_of(DETAIL_EVERY).then(|| {
             Box::new(Detail {
@@ -171,6 +177,7 @@ pub fn run_live(
         while let Ok(command) = commands.try_recv() {
             pipeline.command(clock.now(), command);
         }
+        pipeline.status.timings().late(clock.now().nanos_since(end));
         pipeline.tick(end, CycleIndex(first.0 + done))?;
         heartbeat(done);
         done += 1;

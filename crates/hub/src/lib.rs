@@ -7,17 +7,24 @@
 //! for a measurement.
 
 pub mod access;
+pub mod advice;
 pub mod boot;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod cycle;
+pub mod dashboard;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod log;
 pub mod message;
+pub mod metrics;
+pub mod mqtt;
+pub mod privacy;
 pub mod publish;
+pub mod recent;
 pub mod record;
 pub mod replay;
 pub mod retention;
@@ -28,5 +35,7 @@ pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod terminal;
+pub mod timings;
 pub mod udp;
 pub mod witness_log;
+pub mod zones;

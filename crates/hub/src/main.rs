@@ -1,11 +1,14 @@
 //! `wavewitness`: the hub and its subcommands.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::path::Path;
 use std::process::ExitCode;
 use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs, SchemaKind, TokenCommand, TokenRole};
 use wavewitness_hub::config::{self, HubConfig};
-use wavewitness_hub::{access, boot, demo, doctor, log, record, replay, run, schema, simulate, witness_log};
+use wavewitness_hub::{
+    access, boot, demo, doctor, export, log, record, replay, run, schema, simulate, witness_log,
+};
+use wavewitness_proof::manual;
 
 fn load(path: Option<&Path>) -> Result<HubConfig, String> {
     let Some(path) = path else { return Ok(HubConfig::default()) };
@@ -96,6 +99,12 @@ fn main() -> ExitCode {
             print!("{}", config::sample());
             Ok(true)
         }
+        Command::Export(args) => export::export(&args.command),
+        Command::Completions { shell } => {
+            manual::completions(Cli::command(), shell, &mut std::io::stdout());
+            Ok(true)
+        }
+        Command::Man { out } => manual::pages(Cli::command(), &out).map(|()| true).map_err(Into::into),
         Command::Token(args) => token(&args.command).map(|()| true),
         Command::Schema(args) => {
             let document = match args.which {

@@ -1,6 +1,8 @@
 //! What the hub knows about itself, for people and for `/api/v1/status`.
 
 use crate::message;
+use crate::privacy;
+use crate::timings::Timings;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -8,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
-use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
 
 /// Cycle times of the last cycles, for percentiles.
@@ -99,8 +101,14 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// The source that the chain declares.
     pub source: Source,
-    /// The last published cycle.
+    /// The last published cycle, whole. Never shown as it is: what leaves the hub is `cycle`.
     pub frame: Option<PoseFrame>,
+    /// The last published cycle as the privacy mode allows it.
+    pub cycle: Option<Arc<message::Cycle>>,
+    /// What is withheld.
+    pub privacy: PrivacyMode,
+    /// The last changes of zones.
+    pub zone_events: Vec<message::WorldEvent>,
     /// Cycles published since the start.
     pub cycles: u64,
     /// Cycles that were not computed because the one before took too long.
@@ -125,14 +133,14 @@ pub struct Snapshot {
     pub fault: Option<String>,
 }
 
-/// The shared snapshot.
+/// The shared snapshot, and beside it how long things took.
 #[derive(Clone)]
-pub struct Status(Arc<Mutex<Snapshot>>);
+pub struct Status(Arc<Mutex<Snapshot>>, Timings);
 
 impl Status {
     /// A status before the first cycle.
     pub fn new(genesis: Digest, source: Source, started: Timestamp) -> Status {
-        Status(Arc::new(Mutex::new(Snapshot {
+        let snapshot = Snapshot {
             genesis,
             head: genesis,
             udp: None,
@@ -140,6 +148,9 @@ impl Status {
             started,
             source,
             frame: None,
+            cycle: None,
+            privacy: PrivacyMode::default(),
+            zone_events: Vec::new(),
             cycles: 0,
             missed: 0,
             overflow: 0,
@@ -151,7 +162,13 @@ impl Status {
             dropped: 0,
             log: None,
             fault: None,
-        })))
+        };
+        Status(Arc::new(Mutex::new(snapshot)), Timings::default())
+    }
+
+    /// How long things took since the start.
+    pub fn timings(&self) -> &Timings {
+        &self.1
     }
 
     /// Changes the snapshot.
@@ -223,47 +240,18 @@ impl Snapshot {
 
     /// What to do about what is wrong, one line each: symptom, then remedy.
     pub fn advice(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        let Some(frame) = &self.frame else { return out };
-        if frame.nodes.is_empty()
-            && let Some(udp) = self.udp
-        {
-            let hint = if udp.ip().is_loopback() {
-                "; it listens on loopback only: set hub.udp_bind to the address that the nodes reach"
-            } else {
-                ": check the nodes' target_ip and target_port, and the firewall"
-            };
-            out.push(format!("no datagram has arrived at {udp}{hint}"));
+        crate::advice::of(self)
+    }
+
+    /// The world graph and the changes of zones, as the privacy mode allows them.
+    pub fn world_message(&self) -> Option<message::World> {
+        let mut world = message::world(self.world.as_ref()?);
+        if let Some(events) = &mut world.events {
+            events.extend(self.zone_events.iter().cloned());
+            // Times of one form: their order is that of their text.
+            events.sort_by(|a, b| a.at.cmp(&b.at));
         }
-        for n in &frame.nodes {
-            let id = n.node.0;
-            if n.silent {
-                let s = frame.at.seconds_since(n.last);
-                out.push(format!("node {id}: silent for {s:.0} s; check its power and Wi-Fi"));
-            }
-            if n.id_conflict {
-                out.push(format!("node {id}: two senders use this id; give each node its own"));
-            }
-            if !n.silent && n.frames > 0 && n.rate_hz < 5.0 {
-                out.push(format!(
-                    "node {id}: only {:.1} frames/s; it hears few frames: make it ping the gateway, or move it",
-                    n.rate_hz
-                ));
-            }
-        }
-        if self.missed > 0 {
-            out.push(format!("{} cycles were missed; the machine is too busy", self.missed));
-        }
-        if frame.links.iter().any(|l| matches!(l.calibration, CalibrationState::Stale)) {
-            out.push("a baseline is stale: leave the room and run `wavewitness calibrate`".to_owned());
-        }
-        if !frame.links.iter().any(|l| l.calibration == CalibrationState::Ready { empty_room: true }) {
-            out.push(
-                "no empty-room calibration: people who keep still are not seen; run `wavewitness calibrate`"
-                    .to_owned(),
-            );
-        }
-        out
+        Some(privacy::world(self.privacy, world))
     }
 
     /// The JSON of `/api/v1/status`.

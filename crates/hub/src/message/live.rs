@@ -2,7 +2,7 @@
 //!
 //! What a cycle's message withholds, these withhold too: they are made of it and of nothing else, but for image and taps.
 
-use super::cycle::{Breathing, Count, Cycle, FallWatch, Link, Node, Person, Presence, Quality};
+use super::cycle::{Breathing, Count, Cycle, FallWatch, Link, Node, Person, Presence, Quality, Zone};
 use super::{Dropped, Hello, Stopped};
 use crate::publish::{Format, Topic};
 use schemars::JsonSchema;
@@ -127,6 +127,9 @@ pub struct PresenceNow {
     /// Did somebody fall lately?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fall: Option<FallWatch>,
+    /// Zones, in the order of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Vec<Zone>>,
 }
 
 /// Where something moves, as the tomography sees it; every tenth cycle.
@@ -258,6 +261,7 @@ pub fn presence_now(cycle: &Cycle) -> Live {
         count: cycle.count.clone(),
         breathing: cycle.breathing.clone(),
         fall: cycle.fall.clone(),
+        zones: cycle.zones.clone(),
     })
 }
 

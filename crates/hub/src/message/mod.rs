@@ -9,12 +9,13 @@ mod status;
 mod world;
 
 pub use cycle::{
-    Breathing, Calibration, Count, Cycle, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness,
-    cycle, links, nodes, presence,
+    Breathing, Calibration, Count, Cycle, FallWatch, Heading, Hint, Keypoint, Link, Node, Person, Presence,
+    Quality, Witness, Zone, cycle, links, nodes, presence,
 };
 pub use live::Live;
 pub use status::{ComputeUs, Last, LogStatus, Status, status};
-pub use world::{World, world};
+
+pub use world::{Happening, Room, Sensor, World, WorldEvent, WorldLink, WorldPerson, world};
 
 use crate::clock::iso8601;
 use schemars::JsonSchema;
@@ -59,6 +60,10 @@ pub struct Hello {
     pub cycle_hz: u32,
     /// Names of the keypoints in their order.
     pub keypoints: Vec<&'static str>,
+    /// The privacy mode: `docs/privacy.md`.
+    pub privacy: &'static str,
+    /// What it withholds, by name.
+    pub withheld: Vec<&'static str>,
 }
 
 /// Cycles were left out for a client.
@@ -147,6 +152,8 @@ pub fn hello(genesis: &Genesis, source: Source) -> Hello {
         source: source.name(),
         cycle_hz: 20,
         keypoints: KEYPOINT_NAMES.to_vec(),
+        privacy: genesis.privacy.name(),
+        withheld: crate::privacy::withheld(genesis.privacy),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The answer of `/api/v1/status`: what the hub knows about itself.
 
-use super::cycle::{self, Link, Node, Presence};
+use super::cycle::{Link, Node, Presence, Zone};
 use crate::clock::iso8601;
+use crate::privacy;
 use crate::status::{Served, Snapshot};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -17,6 +18,10 @@ pub struct Status {
     pub software: &'static str,
     /// How the hub is fed: `live`, `replay` or `simulated`.
     pub source: &'static str,
+    /// The privacy mode.
+    pub privacy: &'static str,
+    /// What it withholds.
+    pub withheld: Vec<&'static str>,
     /// BLAKE3 of the chain's genesis, hex.
     pub genesis: String,
     /// The chain's value after the last journalled entry, hex.
@@ -61,6 +66,9 @@ pub struct Status {
     pub log: Option<LogStatus>,
     /// The last cycle in short; `null` before one.
     pub last: Option<Last>,
+    /// Zones of the last cycle, in the order of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Vec<Zone>>,
     /// Nodes of the last cycle, ascending by id.
     pub nodes: Option<Vec<Node>>,
     /// Links of the last cycle, ascending by id.
@@ -101,19 +109,23 @@ pub struct Last {
     /// Is anybody there?
     pub presence: Presence,
     /// Tracks.
-    pub people: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub people: Option<u32>,
     /// Best gate of the links heard.
     pub gate: &'static str,
 }
 
-/// The status of a hub, nothing withheld.
+/// The status of a hub, as its privacy mode allows it.
 pub fn status(snapshot: &Snapshot, now: Timestamp) -> Status {
     let frame = snapshot.frame.as_ref();
+    let cycle = snapshot.cycle.as_deref();
     let not_ready = snapshot.not_ready();
     Status {
         schema: super::SCHEMA_VERSION,
         software: concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
         source: frame.map_or(snapshot.source, |f| f.source).name(),
+        privacy: snapshot.privacy.name(),
+        withheld: privacy::withheld(snapshot.privacy),
         genesis: snapshot.genesis.to_string(),
         head: snapshot.head.to_string(),
         udp: snapshot.udp.map(|a| a.to_string()),
@@ -142,12 +154,13 @@ pub fn status(snapshot: &Snapshot, now: Timestamp) -> Status {
             signed: iso8601(log.signed),
             checkpoint: log.checkpoint.clone(),
         }),
-        last: frame.map(|f| Last {
-            presence: cycle::presence(&f.presence),
-            people: f.people.len() as u32,
-            gate: f.gate.name(),
+        last: cycle.map(|c| Last {
+            presence: c.presence.clone(),
+            people: c.people.as_ref().map(|p| p.len() as u32),
+            gate: c.gate,
         }),
-        nodes: frame.map(cycle::nodes),
-        links: frame.map(cycle::links),
+        zones: cycle.and_then(|c| c.zones.clone()),
+        nodes: cycle.and_then(|c| c.nodes.clone()),
+        links: cycle.and_then(|c| c.links.clone()),
     }
 }

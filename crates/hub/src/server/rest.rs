@@ -3,6 +3,7 @@
 use super::Shared;
 use crate::message;
 use crate::message::live::Refusal;
+use crate::metrics;
 use crate::schema;
 use crate::status::Snapshot;
 use crate::witness_log::{self, Served};
@@ -19,11 +20,11 @@ use wavewitness_types::Command;
 /// The routes.
 pub fn routes() -> Router<Shared> {
     Router::new()
-        .route("/", get(index))
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/api/v1/status", get(status))
+        .route("/metrics", get(prometheus))
         .route("/api/v1/world", get(world))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
@@ -31,11 +32,13 @@ pub fn routes() -> Router<Shared> {
         .route("/api/v1/asyncapi.json", get(asyncapi))
 }
 
-async fn index() -> impl IntoResponse {
+/// The list of endpoints, for programs.
+pub async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
         "endpoints": ["/ws/v1", "/ws/poses", "/api/v1/events", "/api/v1/stream", "/api/v1/openapi.json",
-                      "/api/v1/asyncapi.json", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
+                      "/api/v1/asyncapi.json", "/metrics", "/api/v1/geometry",
+                      "/api/v1/witness?minutes=2", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
                       "/log/certificates/000000", "/health", "/health/live", "/health/ready", "/api/v1/status",
                       "/api/v1/world", "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
@@ -84,7 +87,7 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 async fn world(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().world.as_ref().map(message::world)).into_response()
+    Json(shared.status.snapshot().world_message()).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
@@ -97,6 +100,10 @@ async fn openapi() -> Json<Value> {
 
 async fn asyncapi() -> Json<Value> {
     Json(schema::asyncapi())
+}
+
+async fn prometheus(State(shared): State<Shared>) -> Response {
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::text(&shared.status)).into_response()
 }
 
 /// A file of the transparency log, as C2SP tlog-tiles wants them served.
