@@ -161,7 +161,8 @@ fn witness(error: &Value) -> Value {
         "503": answer("Others are reading", error.clone()),
     });
     let mut path = get("Witnesses and outputs of the last minutes", own, error, false);
-    let minutes = json!({"type": "integer", "minimum": 1, "maximum": crate::recent::MAX_MINUTES, "default": 2});
+    let minutes =
+        json!({"type": "integer", "minimum": 1, "maximum": crate::recent::MAX_MINUTES, "default": 2});
     path["get"]["parameters"] = json!([{"name": "minutes", "in": "query", "schema": minutes}]);
     path
 }
