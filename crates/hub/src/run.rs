@@ -4,6 +4,7 @@ use crate::boot::{self, OpenError};
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
+use crate::dashboard;
 use crate::message;
 use crate::mqtt;
 use crate::publish;
@@ -160,7 +161,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         access: door.clone(),
         failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
-        geometry: Arc::new(config.engine.geometry.clone()),
+        geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
         clock,
         stop: stop_seen,
     };
