@@ -1,0 +1,42 @@
+//! Falls: fast motion, then none, and a channel that is near the empty room's, because who lies on the floor is below most
+//! paths.
+
+use crate::Config;
+use crate::look::FEATURES;
+use crate::weights::{FALL, FALL_BIAS};
+use wavewitness_num::math;
+use wavewitness_types::{Fall, Timestamp, TrackId};
+
+/// What was told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Falls {
+    newest: Option<Fall>,
+}
+
+/// Evidence in nats that somebody reached the floor within the last second, over that nobody did: the log odds of a
+/// logistic regression, less those of its training.
+pub(crate) fn evidence(features: &[f64; FEATURES]) -> f64 {
+    let mut total = FALL_BIAS;
+    for (w, x) in FALL.iter().zip(features) {
+        total += w * x;
+    }
+    total
+}
+
+impl Falls {
+    /// True if a fall is told in this cycle.
+    pub fn decide(&mut self, config: &Config, at: Timestamp, evidence: f64, person: Option<TrackId>) -> bool {
+        let again = self.newest.is_none_or(|f| at.seconds_since(f.at) >= config.apart_s);
+        if evidence < config.fall_evidence || !again {
+            return false;
+        }
+        let probability = (1.0 / (1.0 + math::exp(-evidence))) as f32;
+        self.newest = Some(Fall { at, probability, person });
+        true
+    }
+
+    /// The newest fall that is still published.
+    pub fn newest(&self, config: &Config, at: Timestamp) -> Option<Fall> {
+        self.newest.filter(|f| at.seconds_since(f.at) <= config.told_s)
+    }
+}
