@@ -267,7 +267,7 @@ impl Serving {
         let shared = Shared {
             status: status.clone(),
             messages: messages.clone(),
-            hello: Arc::new(move || message::hello(&genesis, seen.source())),
+            hello: Arc::new(move || message::hello(&genesis, seen.source()).to_json()),
             commands: None,
             max_clients: config.max_clients,
             data_dir: None,

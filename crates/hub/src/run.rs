@@ -118,7 +118,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         messages,
         hello: {
             let (genesis, status) = (opened.genesis.clone(), status.clone());
-            Arc::new(move || message::hello(&genesis, status.source()))
+            Arc::new(move || message::hello(&genesis, status.source()).to_json())
         },
         commands: Some(commands.clone()),
         max_clients: config.max_clients,

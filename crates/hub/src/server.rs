@@ -132,7 +132,7 @@ async fn health(State(shared): State<Shared>) -> Response {
 }
 
 async fn world(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().world.map_or(Value::Null, |graph| message::world(&graph))).into_response()
+    Json(shared.status.snapshot().world.as_ref().map(message::world)).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
@@ -279,7 +279,7 @@ async fn stream(socket: WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>, shar
                 Err(broadcast::error::RecvError::Lagged(n)) => {
                     total += n;
                     shared.status.update(|s| s.dropped += n);
-                    send(&mut sink, Message::text(message::dropped(n, total))).await
+                    send(&mut sink, Message::text(message::dropped(n, total).to_json())).await
                 }
                 Err(broadcast::error::RecvError::Closed) => false,
             },

@@ -4,7 +4,7 @@
 //! a thread of its own, because a storage card may stall for long. A journal that can't be written stops publishing.
 
 use crate::clock::Clock;
-use crate::message;
+use crate::message::{self, Message};
 use crate::retention::Retention;
 use crate::status::Status;
 use crate::witness_log::{LiveLog, Signing};
@@ -227,7 +227,8 @@ fn run(mut sinks: Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreE
         tracing::error!("{what} can't be written, publishing stops: {e}");
         sinks.status.update(|s| s.fault = Some(format!("{what} can't be written: {e}")));
         if let Some(messages) = &sinks.messages {
-            let _ = messages.send(message::stopped(&format!("{what} can't be written: {e}")).into());
+            let _ =
+                messages.send(message::stopped(&format!("{what} can't be written: {e}")).to_json().into());
         }
     }
     result
@@ -335,7 +336,8 @@ fn publish(sinks: &Sinks, batch: CycleBatch) {
     if let Some(messages) = &sinks.messages
         && messages.receiver_count() > 0
     {
-        let text = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
+        let cycle = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
+        let text = Message::Cycle(Box::new(cycle)).to_json();
         // No receiver left is no error: the next subscriber gets the next cycle.
         let _ = messages.send(text.into());
     }
