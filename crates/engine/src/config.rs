@@ -109,6 +109,8 @@ engine_config! {
     /// Walkers by their Doppler spectra.
     localise: wavewitness_localise::Config;
     /// Tracks.
+    /// Postures and falls.
+    posture: wavewitness_posture::Config;
     pose: wavewitness_pose::Config;
     /// Presence, count, quality.
     world: wavewitness_world::Config;

@@ -56,7 +56,8 @@ wavewitness_types::stage_config! {
         turn_psd: f64 = 0.02, 0.0, 10.0;
         /// Mean stature, m (adults of both sexes).
         stature_m: f64 = 1.7, 0.5, 2.5;
-        /// One sigma of stature, m.
-        stature_sigma_m: f64 = 0.1, 0.0, 0.5;
+        /// One sigma of stature, m (ANSUR II, Gordon et al. 2014: 1.756 ± 0.069 m of men, 1.629 ± 0.064 m of women; half
+        /// of each is 1.693 ± 0.092 m).
+        stature_sigma_m: f64 = 0.092, 0.0, 0.5;
     }
 }

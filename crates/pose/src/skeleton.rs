@@ -18,8 +18,8 @@ const MAX_HEADING_SIGMA: f64 = 1.5;
 const PRIOR: [f64; PostureClass::COUNT] = [0.4, 0.3, 0.22, 0.08, 0.0];
 /// Of somebody who goes somewhere.
 const ON_THE_WAY: [f64; PostureClass::COUNT] = [0.05, 0.95, 0.0, 0.0, 0.0];
-/// A bed's height over mean stature (0.45 m), and what it varies.
-const BED: [f64; 2] = [0.265, 0.03];
+/// Height of a seat or a bed, m, and what it varies: chairs are about 0.45 m high (ISO 5970 has 0.43 to 0.46 for adults).
+const SEAT_M: [f64; 2] = [0.45, 0.02];
 
 /// What is known of somebody's posture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +72,7 @@ impl Facing {
     }
 }
 
-/// First and second moments of an offset in fractions of stature: x, y, z.
+/// First and second moments of an offset in metres: x, y, z.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     mean: [f64; 3],
@@ -80,12 +80,20 @@ struct Moments {
 }
 
 impl Moments {
-    /// Adds a joint of bodies that make up a share, borne at a height.
+    /// Adds a joint of bodies that make up a share, borne at a height in metres, `[mean, sd]`. `stature`: the first and
+    /// second moment of stature, which is independent of shape and of what bears a body.
     ///
     /// With the offset u = (forward, left) of second moment M = E[u uᵀ] and the heading θ ~ N(θ₀, s): E[R(θ) u] =
     /// e^{−s/2} R(θ₀) E[u], and E[x²] = ½ tr M + ½ e^{−2s} ((M₁₁ − M₂₂) cos 2θ₀ − 2 M₁₂ sin 2θ₀), E[y²] the same with the
     /// sign changed (Mardia and Jupp 2000, 3.5.7: E cos kθ = e^{−k²s/2} cos kθ₀). No heading is s → ∞.
-    fn add(&mut self, share: f64, joint: &shape::Joint, borne: [f64; 2], facing: Option<Facing>) {
+    fn add(
+        &mut self,
+        share: f64,
+        joint: &shape::Joint,
+        borne: [f64; 2],
+        facing: Option<Facing>,
+        stature: [f64; 2],
+    ) {
         let [f, l, up] = joint.mean;
         let [sf, sl, su] = joint.sd;
         let m = [f * f + sf * sf, f * l, l * l + sl * sl];
@@ -98,9 +106,11 @@ impl Moments {
             let twice = math::cos(2.0 * rad) * (m[0] - m[2]) - 2.0 * math::sin(2.0 * rad) * m[1];
             swing = 0.5 * math::exp(-2.0 * variance) * twice;
         }
-        let height = up + borne[0];
-        let mean = [mean[0], mean[1], height];
-        let square = [half + swing, half - swing, height * height + su * su + borne[1] * borne[1]];
+        let [h, h2] = stature;
+        let [b, sb] = if joint.is_borne { borne } else { [0.0; 2] };
+        let mean = [h * mean[0], h * mean[1], h * up + b];
+        let height2 = h2 * (up * up + su * su) + 2.0 * h * up * b + b * b + sb * sb;
+        let square = [h2 * (half + swing), h2 * (half - swing), height2];
         for k in 0..3 {
             self.mean[k] += share * mean[k];
             self.square[k] += share * square[k];
@@ -113,6 +123,7 @@ fn moments(
     probability: &[f64; PostureClass::COUNT],
     on_floor: f64,
     facing: Option<Facing>,
+    stature: [f64; 2],
     joint: impl Fn(PostureClass) -> shape::Joint,
 ) -> Moments {
     let mut out = Moments::default();
@@ -120,15 +131,15 @@ fn moments(
         let p = probability[class as usize];
         match class {
             PostureClass::Lying => {
-                out.add(p * on_floor, &joint(class), [0.0; 2], facing);
-                out.add(p * (1.0 - on_floor), &joint(class), BED, facing);
+                out.add(p * on_floor, &joint(class), [0.0; 2], facing, stature);
+                out.add(p * (1.0 - on_floor), &joint(class), SEAT_M, facing, stature);
             }
             // Anywhere on the way from upright to the floor: half of each.
             PostureClass::Falling => {
-                out.add(0.5 * p, &joint(PostureClass::Standing), [0.0; 2], facing);
-                out.add(0.5 * p, &joint(PostureClass::Lying), [0.0; 2], facing);
+                out.add(0.5 * p, &joint(PostureClass::Standing), [0.0; 2], facing, stature);
+                out.add(0.5 * p, &joint(PostureClass::Lying), [0.0; 2], facing, stature);
             }
-            _ => out.add(p, &joint(class), [0.0; 2], facing),
+            _ => out.add(p, &joint(class), SEAT_M, facing, stature),
         }
     }
     out
@@ -147,14 +158,13 @@ struct Body<'a> {
 
 impl Body<'_> {
     fn point(&self, joint: impl Fn(PostureClass) -> shape::Joint) -> ([f64; 3], [f64; 3]) {
-        let m = moments(&self.probability, self.on_floor, self.facing, joint);
-        let stature = self.config.stature_m;
-        let stature2 = stature * stature + self.config.stature_sigma_m * self.config.stature_sigma_m;
+        let Config { stature_m, stature_sigma_m, .. } = *self.config;
+        let stature = [stature_m, stature_m * stature_m + stature_sigma_m * stature_sigma_m];
+        let m = moments(&self.probability, self.on_floor, self.facing, stature, joint);
         let (mut position, mut variance) = ([0.0; 3], [0.0; 3]);
         for k in 0..3 {
-            // Offset = H·u with independent stature H and shape u: Var = E[H²]·E[u²] − (E H · E u)².
-            let offset = stature * m.mean[k];
-            let shape = math::max_f64(0.0, stature2 * m.square[k] - offset * offset);
+            let offset = m.mean[k];
+            let shape = math::max_f64(0.0, m.square[k] - offset * offset);
             let (root, root_variance) = if k < 2 {
                 (self.track.mean[k], self.track.covariance[k][k])
             } else {
@@ -188,7 +198,7 @@ pub(crate) fn person(
         floor_m: floor_m.unwrap_or(track.mean[2] - centre_up),
         floor_variance: if floor_m.is_some() { 0.0 } else { track.covariance[2][2] },
     };
-    let told = matches!(belief.posture, Posture::Known { .. }) || facing.is_some();
+    let told = matches!(belief.posture, Posture::Known { .. }) || walk.is_some();
     let basis = if told { Basis::Inferred } else { Basis::Prior };
     let mut keypoints = [Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis }; 17];
     for (k, point) in keypoints.iter_mut().enumerate() {

@@ -143,6 +143,12 @@ impl State {
         self.tracks.iter().filter(|t| t.state != TrackState::Tentative).count()
     }
 
+    /// The confirmed or coasting track, if there is just one.
+    pub fn only_person(&self) -> Option<TrackId> {
+        let mut people = self.tracks.iter().filter(|t| t.state != TrackState::Tentative);
+        people.next().filter(|_| people.next().is_none()).map(|t| t.id)
+    }
+
     /// An id never given before; `None` when there is none left.
     pub(crate) fn take_id(&mut self) -> Option<TrackId> {
         let id = self.next_id;

@@ -24,15 +24,21 @@ pub(crate) fn evidence(features: &[f64; FEATURES]) -> f64 {
 }
 
 impl Falls {
-    /// True if a fall is told in this cycle.
-    pub fn decide(&mut self, config: &Config, at: Timestamp, evidence: f64, person: Option<TrackId>) -> bool {
+    /// The fall that is told in this cycle, if one is.
+    pub fn decide(
+        &mut self,
+        config: &Config,
+        at: Timestamp,
+        evidence: f64,
+        person: Option<TrackId>,
+    ) -> Option<Fall> {
         let again = self.newest.is_none_or(|f| at.seconds_since(f.at) >= config.apart_s);
         if evidence < config.fall_evidence || !again {
-            return false;
+            return None;
         }
         let probability = (1.0 / (1.0 + math::exp(-evidence))) as f32;
         self.newest = Some(Fall { at, probability, person });
-        true
+        self.newest
     }
 
     /// The newest fall that is still published.

@@ -16,14 +16,14 @@ mod weights;
 pub use config::Config;
 pub use look::{FEATURES, Look};
 
-use classes::Classes;
+use classes::Fallen;
 use falls::Falls;
 use look::{History, Sum};
 use path::Path;
 use wavewitness_types::limits::MAX_LINKS;
 use wavewitness_types::stage_config::StageConfig;
 use wavewitness_types::{
-    AlignedFrame, Baseline, Canonical, ConfigError, Fall, FallWatch, Layout, Link, NoPosture, Posture,
+    AlignedFrame, Baseline, Canonical, ConfigError, FallWatch, Layout, Link, NoPosture, Posture,
     PostureClass, Sink, Timestamp, TrackId, Transmitter, UnknownReason,
 };
 
@@ -51,7 +51,7 @@ pub struct State {
     /// By link.
     ways: Vec<Option<u16>>,
     history: History,
-    classes: Classes,
+    fallen: Fallen,
     falls: Falls,
     now: Timestamp,
 }
@@ -125,17 +125,18 @@ impl Plan {
         let features = state.history.features();
         let is_there = look.departure >= self.config.least_departure;
         let evidence = falls::evidence(&features);
-        let told = is_there && state.falls.decide(&self.config, at, evidence, person);
-        if told {
-            state.classes.fallen();
-        } else {
-            state.classes.step(&features, dt);
+        // Who lies where he fell does not fall.
+        if is_there
+            && !state.fallen.is_down()
+            && let Some(fall) = state.falls.decide(&self.config, at, evidence, person)
+        {
+            state.fallen.fall(f64::from(fall.probability));
         }
-        let probability = state.classes.probability();
+        let probability = state.fallen.step(&features, dt);
         Verdict {
             posture: self.published(&probability),
             probability: Some(probability),
-            on_floor: state.classes.on_floor(),
+            on_floor: state.fallen.on_floor(),
             fall: FallWatch::Watching(state.falls.newest(&self.config, at)),
             evidence: Some(evidence),
             look,
@@ -143,14 +144,13 @@ impl Plan {
     }
 
     fn unknown(&self, at: Timestamp, look: Look, state: &mut State) -> Verdict {
-        state.classes = Classes::new();
-        let reason = if state.paths.is_empty() {
-            UnknownReason::NoData
+        let reason = if !state.paths.iter().any(Path::is_calibrated) {
+            UnknownReason::NotCalibrated
         } else if look.is_known {
             // Enough paths, but not for long enough yet.
             UnknownReason::NoData
         } else {
-            UnknownReason::NotCalibrated
+            UnknownReason::TooFewLinks
         };
         let fall = match state.falls.newest(&self.config, at) {
             None => FallWatch::Unknown(reason),
@@ -170,6 +170,18 @@ impl Plan {
     }
 }
 
+impl Verdict {
+    /// Nothing was looked at.
+    pub const NOTHING: Verdict = Verdict {
+        posture: Posture::Unknown(NoPosture::NoData),
+        probability: None,
+        on_floor: 0.0,
+        fall: FallWatch::Unknown(UnknownReason::NoData),
+        evidence: None,
+        look: Look::NOTHING,
+    };
+}
+
 impl State {
     /// Nothing heard.
     pub fn new() -> State {
@@ -178,7 +190,7 @@ impl State {
             paths: Vec::with_capacity(MAX_PATHS),
             ways: Vec::with_capacity(MAX_LINKS),
             history: History::new(),
-            classes: Classes::new(),
+            fallen: Fallen::default(),
             falls: Falls::default(),
             now: Timestamp::default(),
         }

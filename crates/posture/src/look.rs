@@ -31,6 +31,11 @@ pub struct Look {
     pub is_known: bool,
 }
 
+impl Look {
+    /// No path said anything.
+    pub const NOTHING: Look = Look { change: [0.0; LAGS], departure: 0.0, is_known: false };
+}
+
 /// Adds paths up.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sum {

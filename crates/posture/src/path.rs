@@ -29,6 +29,8 @@ struct Sample {
 pub(crate) struct Path {
     samples: [Sample; KEPT],
     count: usize,
+    /// When the newest baseline was completed.
+    completed: Timestamp,
     /// Sums and numbers of squared differences, by lag, of this cycle.
     sums: [f64; LAGS],
     numbers: [u32; LAGS],
@@ -52,6 +54,7 @@ impl Path {
         Path {
             samples: [Sample::default(); KEPT],
             count: 0,
+            completed: Timestamp::default(),
             sums: [0.0; LAGS],
             numbers: [0; LAGS],
             noise: 0.0,
@@ -60,6 +63,10 @@ impl Path {
 
     /// Takes a frame of either direction with that direction's baseline.
     pub fn push(&mut self, frame: &AlignedFrame, baseline: &Baseline) {
+        if baseline.completed > self.completed {
+            // What was before was measured against another room.
+            (self.completed, self.count) = (baseline.completed, 0);
+        }
         let Some((departure, noise)) = departure(frame, baseline) else { return };
         // Directions may differ in noise; a mean of the last few is enough.
         self.noise = if self.noise > 0.0 { 0.9 * self.noise + 0.1 * noise } else { noise };
@@ -67,7 +74,9 @@ impl Path {
         for other in &self.samples[..self.count] {
             // Datagrams may overtake each other.
             let apart_s = frame.at.seconds_since(other.at) + other.at.seconds_since(frame.at);
-            let Some(lag) = (0..LAGS).find(|&k| apart_s >= LAG_S[k] && apart_s < LAG_S[k + 1]) else { continue };
+            let Some(lag) = (0..LAGS).find(|&k| apart_s >= LAG_S[k] && apart_s < LAG_S[k + 1]) else {
+                continue;
+            };
             let mut square = 0.0;
             for k in 0..PARTS {
                 let d = f64::from(sample.departure[k]) - f64::from(other.departure[k]);
@@ -82,6 +91,11 @@ impl Path {
         }
         self.samples[self.count] = sample;
         self.count += 1;
+    }
+
+    /// Whether it has an empty room to compare with.
+    pub fn is_calibrated(&self) -> bool {
+        self.completed > Timestamp::default()
     }
 
     /// What the cycle's frames said, and forgets it.
