@@ -15,7 +15,7 @@ const GAIT_HEADING_SIGMA: f64 = 0.2;
 /// A heading less certain than this is none, radians: e^{−s²/2} leaves less than a third of any offset.
 const MAX_HEADING_SIGMA: f64 = 1.5;
 /// Shares of postures of whom nothing is known: design values, roughly those of the simulator's people.
-const PRIOR: [f64; PostureClass::COUNT] = [0.4, 0.3, 0.22, 0.08, 0.0];
+const PRIOR: [f64; PostureClass::COUNT] = [0.4, 0.35, 0.2, 0.05, 0.0];
 /// Of somebody who goes somewhere.
 const ON_THE_WAY: [f64; PostureClass::COUNT] = [0.05, 0.95, 0.0, 0.0, 0.0];
 /// Height of a seat or a bed, m, and what it varies: chairs are about 0.45 m high (ISO 5970 has 0.43 to 0.46 for adults).
