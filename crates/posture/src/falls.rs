@@ -3,7 +3,7 @@
 
 use crate::Config;
 use crate::look::FEATURES;
-use crate::weights::{FALL, FALL_BIAS};
+use crate::weights::{FALL, FALL_BIAS, FALL_HIDDEN, FALL_HIDDEN_BIAS};
 use wavewitness_num::math;
 use wavewitness_types::{Fall, Timestamp, TrackId};
 
@@ -13,12 +13,16 @@ pub(crate) struct Falls {
     newest: Option<Fall>,
 }
 
-/// Evidence in nats that somebody reached the floor within the last second, over that nobody did: the log odds of a
-/// logistic regression, less those of its training.
+/// Evidence in nats that somebody reached the floor within the last second: log odds, by a network of one hidden layer of
+/// rectified units (the logarithms of energies that are its features make a ratio of energies a difference).
 pub(crate) fn evidence(features: &[f64; FEATURES]) -> f64 {
     let mut total = FALL_BIAS;
-    for (w, x) in FALL.iter().zip(features) {
-        total += w * x;
+    for (unit, weight) in FALL.iter().enumerate() {
+        let mut sum = FALL_HIDDEN_BIAS[unit];
+        for (w, x) in FALL_HIDDEN[unit].iter().zip(features) {
+            sum += w * x;
+        }
+        total += weight * math::max_f64(0.0, sum);
     }
     total
 }
