@@ -16,7 +16,7 @@ use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LIN
 use wavewitness_types::{
     BootRecord, Breathing, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection,
     Event, FallWatch, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing,
-    PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason, VoxelImage,
 };
 use wavewitness_witness::{
     Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
@@ -566,6 +566,17 @@ impl Engine {
     /// What was concluded about postures and falls in the last cycle, published or not.
     pub fn postures(&self) -> &Verdict {
         &self.work.verdict
+    }
+
+    /// Where something moved, as of the last cycle; `None` if no image was made in it.
+    pub fn motion_image(&self) -> Option<&VoxelImage> {
+        let made = self.work.imaged.is_some_and(|then| then == self.report.frame.at);
+        self.states.tomography.motion_image().filter(|_| made)
+    }
+
+    /// The impulse responses of the last cycle, ascending by link; a link that was not heard in it has none.
+    pub fn impulse_responses(&self) -> impl Iterator<Item = &CirEstimate> {
+        self.work.cirs.iter().flatten()
     }
 
     /// The last cycle's report.
