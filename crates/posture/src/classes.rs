@@ -1,7 +1,7 @@
 //! Which posture: multinomial logistic regression over the room's last six seconds.
 //!
 //! A hidden Markov model over the same evidence was tried and is worse: what tells sitting from standing hardly changes while
-//! somebody keeps still, so a filter counts one observation again and again and becomes sure of it (`docs/algorithms/pose.md`).
+//! somebody keeps still, so a filter counts one observation again and again and becomes sure of it (`docs/algorithms/posture.md`).
 //! What is remembered is a fall: who fell lies on the floor until something says that he walks.
 
 use crate::look::FEATURES;
@@ -73,4 +73,46 @@ fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
         out[k] = scores[k] / total;
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that probabilities are some, and that a fall is remembered until somebody walks.
+    use super::*;
+
+    /// Logarithms of energies, all the same.
+    fn level(ln: f64) -> [f64; FEATURES] {
+        [ln; FEATURES]
+    }
+
+    #[test]
+    fn any_features_give_probabilities() {
+        for ln in [-1000.0, -2.3, 0.0, 3.0, 1000.0] {
+            let p = Fallen::default().step(&level(ln), 0.05);
+            assert!(p.iter().all(|x| (0.0..=1.0).contains(x)), "{p:?}");
+            assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn who_fell_lies_on_the_floor_until_he_walks() {
+        // Nothing moves, near the empty room's channel.
+        let mut still = level(-2.3);
+        still[FEATURES - 5..].fill(1.0);
+        // Everything moves.
+        let mut walk = level(3.5);
+        walk[FEATURES - 5..].fill(2.5);
+        let mut fallen = Fallen::default();
+        assert!(fallen.on_floor() < 0.3);
+        fallen.fall(0.99);
+        for _ in 0..200 {
+            let p = fallen.step(&still, 0.05);
+            assert!(p[PostureClass::Lying as usize] > 0.8, "{p:?}");
+        }
+        assert!(fallen.is_down() && fallen.on_floor() > 0.8);
+        for _ in 0..60 {
+            fallen.step(&walk, 0.05);
+        }
+        assert!(!fallen.is_down());
+    }
 }

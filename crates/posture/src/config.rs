@@ -6,7 +6,7 @@ wavewitness_types::stage_config! {
         /// Whether postures and falls are looked for.
         enabled: bool = true, false, true;
         /// Evidence of a fall, in nats, from which on one is told.
-        fall_evidence: f64 = 5.5, 0.0, 50.0;
+        fall_evidence: f64 = 6.0, 0.0, 50.0;
         /// Squared mean departure of the channel from the empty room's, in units of its noise, below which nobody is
         /// there: nobody falls who went out.
         least_departure: f64 = 1.0, 0.0, 100.0;

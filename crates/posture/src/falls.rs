@@ -50,3 +50,37 @@ impl Falls {
         self.newest.filter(|f| at.seconds_since(f.at) <= config.told_s)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Guards when a fall is told, and for how long.
+    use super::*;
+
+    fn at(seconds: f64) -> Timestamp {
+        Timestamp((seconds * 1e9) as u64)
+    }
+
+    #[test]
+    fn one_fall_is_told_once_and_for_a_minute() {
+        let config = Config::default();
+        let mut falls = Falls::default();
+        assert_eq!(falls.decide(&config, at(10.0), config.fall_evidence - 0.1, None), None);
+        let told = falls.decide(&config, at(10.0), 8.0, Some(TrackId(3))).unwrap();
+        assert!(told.probability > 0.999 && told.person == Some(TrackId(3)));
+        assert_eq!(falls.decide(&config, at(10.05), 20.0, None), None);
+        assert!(falls.decide(&config, at(15.1), 20.0, None).is_some());
+        assert!(falls.newest(&config, at(75.0)).is_some());
+        assert_eq!(falls.newest(&config, at(75.2)), None);
+    }
+
+    #[test]
+    fn nothing_moving_and_everything_moving_are_no_falls() {
+        // Logarithms of energies: quiet throughout; as much motion as a walk throughout.
+        for ln in [-2.3, 3.0] {
+            assert!(evidence(&[ln; FEATURES]) < 0.0, "{ln}");
+        }
+        for ln in [-1e6, 1e6] {
+            assert!(evidence(&[ln; FEATURES]).is_finite());
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Postures and falls of a room, from how fast its channels change and how far they are from the empty room's.
 //!
 //! No place enters: all paths are added up. So one person's posture is told where one person is there, and a fall is the
-//! room's. The method, how it was trained and what it can't tell are in `docs/algorithms/pose.md`.
+//! room's. The method, how it was trained and what it can't tell are in `docs/algorithms/posture.md`.
 //!
 //! What this crate does not do: it places nobody, tells nobody apart, and knows no posture but by the empty-room baseline of
 //! its links: without one everything is unknown.

@@ -157,3 +157,107 @@ fn departure(frame: &AlignedFrame, baseline: &Baseline) -> Option<([f32; PARTS],
     }
     Some((out, math::max_f64(noise, 1e-9)))
 }
+
+#[cfg(test)]
+mod tests {
+    //! Guards that both directions of a pair say the same, that noise alone is no change, and that fast is told from slow.
+    use super::*;
+    use wavewitness_num::math::{cos, sin};
+    use wavewitness_types::{LinkId, Quiet, RadioMeta, Samples, ToneGrid};
+
+    fn samples(phase: impl Fn(usize) -> f64, extra: [f64; 2]) -> Samples {
+        let mut out = Samples::zero(ToneGrid::Ht20);
+        let (re, im) = out.parts_mut();
+        for k in 0..re.len() {
+            // The same relative departure through another receiver: (b)(1 + extra).
+            let (c, s) = (cos(phase(k)), sin(phase(k)));
+            re[k] = (c * (1.0 + extra[0]) - s * extra[1]) as f32;
+            im[k] = (s * (1.0 + extra[0]) + c * extra[1]) as f32;
+        }
+        out
+    }
+
+    fn baseline(phase: impl Fn(usize) -> f64) -> Baseline {
+        Baseline {
+            link: LinkId(0),
+            empty_room: true,
+            observations: 400,
+            completed: Timestamp(1),
+            mean: samples(phase, [0.0; 2]),
+            variance: [1e-3; MAX_TONES],
+            quiet_incoherence: Quiet { ln_mean: 0.0, ln_sd: 0.1 },
+            quiet_change: Quiet { ln_mean: 0.0, ln_sd: 0.1 },
+            rssi_dbm: None,
+            rssi_sd_db: None,
+        }
+    }
+
+    fn frame(at: Timestamp, samples: Samples) -> AlignedFrame {
+        AlignedFrame {
+            at,
+            link: LinkId(0),
+            radio: RadioMeta { channel_mhz: None, rssi_dbm: None, noise_dbm: None },
+            power_db: 0.0,
+            common_phase: 0.0,
+            delay_ns: 0.0,
+            correlation: 1.0,
+            samples,
+        }
+    }
+
+    /// Readings of a scatterer that turns at a frequency, heard alternately by two unlike receivers.
+    fn turning(hz: f64, amplitude: f64) -> Reading {
+        let receivers: [fn(usize) -> f64; 2] = [|k| 0.1 * k as f64, |k| 1.0 - 0.03 * k as f64];
+        let baselines = receivers.map(baseline);
+        let mut path = Path::new();
+        let mut reading = Reading::default();
+        for cycle in 0..20u64 {
+            for (side, b) in baselines.iter().enumerate() {
+                let at = Timestamp(1_000_000_000 + cycle * 50_000_000 + side as u64 * 12_500_000);
+                let angle = core::f64::consts::TAU * hz * at.0 as f64 * 1e-9;
+                let extra = [amplitude * cos(angle), amplitude * sin(angle)];
+                path.push(&frame(at, samples(receivers[side], extra)), b);
+            }
+            reading = path.end_cycle(Timestamp(1_000_000_000 + (cycle + 1) * 50_000_000));
+        }
+        reading
+    }
+
+    #[test]
+    fn a_room_that_stands_still_changes_nothing_through_whatever_receiver() {
+        let reading = turning(0.0, 0.1);
+        for change in reading.change {
+            assert!(
+                (change.unwrap() + reading.noise).abs() < 1e-6,
+                "exact frames have less than their noise"
+            );
+        }
+        // |departure|² is 0.1² in each part of the band.
+        assert!((reading.level.unwrap() - 0.04).abs() < 1e-3);
+    }
+
+    #[test]
+    fn fast_changes_between_the_directions_and_slow_does_not() {
+        // 2 a² (1 − cos 2πfτ) in each part of the band.
+        let expected = |hz: f64, lag_s: f64| 8.0 * 0.01 * (1.0 - cos(core::f64::consts::TAU * hz * lag_s));
+        for hz in [1.0, 5.0, 20.0] {
+            let reading = turning(hz, 0.1);
+            let near = reading.change[0].unwrap() + reading.noise;
+            let cycle = reading.change[2].unwrap() + reading.noise;
+            assert!((near - expected(hz, 0.0125)).abs() < 0.02 * expected(hz, 0.0125) + 1e-6, "{hz} Hz");
+            // The lags of a cycle are 37.5 (not in the class), 50 and 62.5 ms.
+            assert!(cycle > 0.5 * expected(hz, 0.05) - 1e-6, "{hz} Hz");
+        }
+        let ratio = |hz| turning(hz, 0.1).change[0].unwrap() / turning(hz, 0.1).change[2].unwrap();
+        assert!(ratio(20.0) > 5.0 * ratio(3.0));
+    }
+
+    #[test]
+    fn another_grid_is_passed_over() {
+        let mut path = Path::new();
+        let b = baseline(|_| 0.0);
+        path.push(&frame(Timestamp(2_000_000_000), Samples::zero(ToneGrid::Legacy20)), &b);
+        assert_eq!(path.end_cycle(Timestamp(2_000_000_001)).level, None);
+        assert_eq!(path.count, 0);
+    }
+}
