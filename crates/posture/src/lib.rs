@@ -144,11 +144,11 @@ impl Plan {
     }
 
     fn unknown(&self, at: Timestamp, look: Look, state: &mut State) -> Verdict {
-        let reason = if !state.paths.iter().any(Path::is_calibrated) {
-            UnknownReason::NotCalibrated
-        } else if look.is_known {
-            // Enough paths, but not for long enough yet.
+        let reason = if !self.config.enabled || look.is_known {
+            // Enough paths, but not for long enough yet; or nobody looks.
             UnknownReason::NoData
+        } else if !state.paths.iter().any(Path::is_calibrated) {
+            UnknownReason::NotCalibrated
         } else {
             UnknownReason::TooFewLinks
         };
