@@ -108,9 +108,9 @@ engine_config! {
     locate: wavewitness_tomography::locate::Config;
     /// Walkers by their Doppler spectra.
     localise: wavewitness_localise::Config;
-    /// Tracks.
     /// Postures and falls.
     posture: wavewitness_posture::Config;
+    /// Tracks.
     pose: wavewitness_pose::Config;
     /// Presence, count, quality.
     world: wavewitness_world::Config;
