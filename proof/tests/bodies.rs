@@ -117,7 +117,7 @@ fn a_walk_is_told_as_one() {
 #[test]
 fn without_an_empty_rooms_baseline_nobody_watches() {
     let scene = scene(somebody(1.75, 2.0, 2.0).walk(4.0, 3.0, 1.0));
-    let frames = publish(&scene, &air::config(&scene), simulated(&scene, 5).filter(|_| true));
+    let frames = publish(&scene, &air::config(&scene), simulated(&scene, 5));
     let early = &frames[10].1;
     assert_eq!(early.fall, FallWatch::Unknown(UnknownReason::NotCalibrated));
     assert!(early.people.iter().all(|p| matches!(p.posture, Posture::Unknown(_))));
