@@ -2,7 +2,7 @@
 
 use wavewitness_localise::{Config, Plan as Follower, State as Followed, Summary};
 use wavewitness_types::{
-    Baseline, ConfigError, Detection, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
+    Baseline, ConfigError, Followed, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
 };
 
 /// Paths with a full window below which the image answers.
@@ -69,8 +69,8 @@ impl Plan {
         state.ways.push(path.map(|path| Way { path, direction }));
     }
 
-    /// Takes a cycle in; `detections` is cleared and filled with everybody who is followed. True if enough paths have a full
-    /// window for an answer.
+    /// Takes a cycle in; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full
+    /// window for an answer. `empty`: presence says that nobody is there.
     pub fn run<'a>(
         &self,
         at: Timestamp,
@@ -78,7 +78,7 @@ impl Plan {
         baselines: &[Option<Baseline>],
         empty: bool,
         state: &mut State,
-        detections: &mut Vec<Detection>,
+        followed: &mut Vec<Followed>,
     ) -> bool {
         for o in observations {
             let way = state.ways.get(o.link.index()).copied().flatten();
@@ -94,7 +94,7 @@ impl Plan {
                 );
             }
         }
-        state.summary = self.follower.run(at, empty, &mut state.followed, detections);
+        state.summary = self.follower.run(at, empty, &mut state.followed, followed);
         state.summary.paths >= LEAST_PATHS
     }
 }

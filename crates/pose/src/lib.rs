@@ -10,6 +10,7 @@
 mod assignment;
 mod config;
 mod existence;
+mod follow;
 mod kalman;
 mod skeleton;
 mod state;

@@ -7,6 +7,8 @@ use wavewitness_types::{CycleIndex, PersonTrack, Timestamp, TrackId, TrackState}
 /// A track's history beside what is published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
+    /// Whose posterior this track is; `None` if it is made of detections.
+    pub follows: Option<u32>,
     pub born: Timestamp,
     pub measured: Timestamp,
     /// Bit k: the image k images ago showed it.
@@ -17,7 +19,11 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub fn new(now: Timestamp) -> Slot {
-        Slot { born: now, measured: now, history: 1, images: 1 }
+        Slot { follows: None, born: now, measured: now, history: 1, images: 1 }
+    }
+
+    pub fn following(now: Timestamp, number: u32) -> Slot {
+        Slot { follows: Some(number), ..Slot::new(now) }
     }
 
     pub fn push(&mut self, hit: bool) {

@@ -29,7 +29,7 @@ pub use event::{BootRecord, Command, Event, Sender, Source};
 pub use frame::{AlignedFrame, CalibratedFrame, CsiFrame, FusedFrame, LinkObservation, RadioMeta, Samples};
 pub use ids::{CycleIndex, LinkId, Mac, NodeId, TrackId};
 pub use link::{CyclePlan, Identification, Layout, Link, Transmitter};
-pub use people::{Detection, PersonTrack, TrackState};
+pub use people::{Detection, Followed, PersonTrack, TrackState};
 pub use pose_frame::{
     Basis, Breathing, BreathingRate, Count, Keypoint, KeypointName, NoBreathing, Person, PoseFrame, Presence,
     PresenceBasis, Quality, UnknownReason,
