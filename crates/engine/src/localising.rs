@@ -1,6 +1,6 @@
 //! Which link's frames go to which path of the follower of walkers.
 
-use wavewitness_localise::{Config, Plan as Follower, State as Followed, Summary};
+use wavewitness_localise::{Config, Plan as Follower, State as Following, Summary};
 use wavewitness_types::{
     Baseline, ConfigError, Followed, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
 };
@@ -31,7 +31,7 @@ struct Pair {
 /// Paths by pair of antennas, and the follower.
 #[derive(Clone, Debug)]
 pub struct State {
-    followed: Followed,
+    following: Following,
     pairs: Vec<Pair>,
     /// By link.
     ways: Vec<Option<Way>>,
@@ -58,7 +58,7 @@ impl Plan {
             (Some(k), _) => (state.pairs[k].layout == link.layout()).then_some(k as u16),
             (None, Some([a, b])) => {
                 let ordered = if direction == 0 { [a, b] } else { [b, a] };
-                let path = self.follower.add_path(ordered, &mut state.followed);
+                let path = self.follower.add_path(ordered, &mut state.following);
                 if path.is_some() {
                     state.pairs.push(Pair { ends, layout: link.layout() });
                 }
@@ -90,11 +90,11 @@ impl Plan {
                     baseline,
                     &o.mean,
                     o.rssi_dbm,
-                    &mut state.followed,
+                    &mut state.following,
                 );
             }
         }
-        state.summary = self.follower.run(at, empty, &mut state.followed, followed);
+        state.summary = self.follower.run(at, empty, &mut state.following, followed);
         state.summary.paths >= LEAST_PATHS
     }
 }
@@ -103,7 +103,7 @@ impl State {
     /// Nothing heard.
     pub fn new(plan: &Plan) -> State {
         State {
-            followed: Followed::new(&plan.follower),
+            following: Following::new(&plan.follower),
             pairs: Vec::with_capacity(wavewitness_localise::MAX_PATHS),
             ways: Vec::with_capacity(wavewitness_types::limits::MAX_LINKS),
             summary: Summary::default(),
