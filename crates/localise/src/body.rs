@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::filter::{Estimate, Filter};
+use crate::sequence::Sequence;
 use wavewitness_num::math;
 use wavewitness_types::{Followed, Room, Timestamp};
 
@@ -28,7 +29,9 @@ pub(crate) struct Body {
     pub evidence: f64,
     pub known: bool,
     pub number: u32,
-    /// Whether he has gone from where he was first believed to be.
+    /// The way since his particles began: his mean velocities, added up, m. What shakes or turns in its place goes nowhere.
+    way_m: [f64; 2],
+    /// Whether that was ever far enough for somebody who walks.
     pub travelled: bool,
     /// Where he stands, while he does.
     held: Option<Estimate>,
@@ -44,6 +47,7 @@ impl Body {
             evidence: 0.0,
             known: false,
             number: 0,
+            way_m: [0.0; 2],
             travelled: false,
             held: None,
         }
@@ -54,12 +58,28 @@ impl Body {
         core::mem::swap(&mut self.filter, &mut found.filter);
         (self.at, self.estimated, self.shown) = (found.at, found.estimated, found.estimated);
         (self.evidence, self.known, self.number) = (found.evidence, true, number);
-        (self.travelled, self.held) = (false, None);
+        (self.way_m, self.travelled, self.held) = (found.way_m, found.travelled, None);
+    }
+
+    /// Begins anew: anywhere, nothing proven.
+    pub fn scatter(&mut self, config: &Config, room: &Room, sequence: &mut Sequence) {
+        self.filter.scatter(config.search as usize, config, room, sequence);
+        (self.evidence, self.way_m, self.travelled) = (0.0, [0.0; 2], false);
+    }
+
+    /// The estimate is now that of the particles' time.
+    pub fn go(&mut self, config: &Config) {
+        let dt_s = math::min_f64(self.at.seconds_since(self.estimated), LONGEST_AHEAD_S);
+        self.estimated = self.at;
+        for k in 0..2 {
+            self.way_m[k] += dt_s * self.filter.estimate.mean[2 + k];
+        }
+        self.travelled |= math::hypot(self.way_m[0], self.way_m[1]) > config.travel_m;
     }
 
     /// A window was weighed: `gained` nats better explained with him.
     pub fn learn(&mut self, gained: f64, config: &Config) {
-        self.estimated = self.at;
+        self.go(config);
         let e = self.filter.estimate;
         if gained > SHOWN {
             self.shown = self.at;
@@ -68,7 +88,6 @@ impl Body {
         if e.standing < STANDS || gained > 0.0 {
             self.evidence = math::min_f64(MOST_EVIDENCE, (1.0 - config.forget) * self.evidence + gained);
         }
-        self.travelled |= e.travelled_m > config.travel_m;
         if let Some(held) = &mut self.held {
             // Chance moves the mean; he is held until it is a deviation away.
             let [x, y] = [e.mean[0] - held.mean[0], e.mean[1] - held.mean[1]];

@@ -11,11 +11,11 @@ wavewitness_types::stage_config! {
         /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
         transmit_dbm: f64 = 15.0, -10.0, 30.0;
         /// Particles of each person at most: who is known well needs fewer.
-        particles: u32 = 600, 50, 5000;
+        particles: u32 = 500, 50, 5000;
         /// Particles of the search for somebody else.
-        search: u32 = 600, 50, 5000;
+        search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
-        per_cycle: u32 = 250, 10, 20000;
+        per_cycle: u32 = 100, 10, 20000;
         /// Time between two windows of half a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
@@ -33,9 +33,9 @@ wavewitness_types::stage_config! {
         /// Its standard deviation.
         centre_height_sd_m: f64 = 0.2, 0.01, 1.0;
         /// ln of a body's cross-section in m².
-        ln_section: f64 = -1.0, -4.0, 3.0;
+        ln_section: f64 = -0.8, -4.0, 3.0;
         /// Its standard deviation.
-        ln_section_sd: f64 = 0.4, 0.0, 3.0;
+        ln_section_sd: f64 = 0.6, 0.0, 3.0;
         /// Chance that a walker turns anywhere within an update.
         turn: f64 = 0.12, 0.0, 1.0;
         /// Chance that he stops.
@@ -47,17 +47,17 @@ wavewitness_types::stage_config! {
         /// What a place wanders, m.
         wander_m: f64 = 0.03, 0.0, 1.0;
         /// Share of particles that begin anew anywhere in each update.
-        lost: f64 = 0.005, 0.0, 0.5;
+        lost: f64 = 0.02, 0.0, 0.5;
         /// Share of what the search sees that is kept from those who are known.
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 4.0, 0.1, 1000.0;
+        proof: f64 = 7.0, 0.1, 1000.0;
         /// … or for the first, of whom presence speaks already …
         first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.
-        proof_sd_m: f64 = 1.0, 0.05, 10.0;
+        proof_sd_m: f64 = 1.2, 0.05, 10.0;
         /// Who is found is shown once he has come so far: a machine stays where it is, m.
-        travel_m: f64 = 1.0, 0.0, 10.0;
+        travel_m: f64 = 0.8, 0.0, 10.0;
         /// Who moves and whose own evidence is less than this, in nats, is somebody else seen twice.
         disproof: f64 = -2.0, -1000.0, 0.0;
         /// Nobody new begins closer than this to somebody, m.

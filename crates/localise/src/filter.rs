@@ -14,8 +14,8 @@ const SPECTRUM_PARTICLES: usize = 16;
 const WALL_M: f64 = 0.15;
 /// Slower is standing, m/s.
 const STANDING_M_S: f64 = 0.02;
-/// A standing body wanders by so much less.
-const STANDING_SHARE: f64 = 0.1;
+/// What is believed of a standing body wanders by so much of that: it is held, but grows old.
+const STANDING_SHARE: f64 = 0.7;
 /// Cells of a side of the room, and least length of one, m: what particles are counted in.
 const CELLS: usize = 64;
 const CELL_M: f64 = 0.2;
@@ -30,8 +30,6 @@ pub(crate) struct Particle {
     pub at_m: [f64; 2],
     pub velocity_m_s: [f64; 2],
     pub ln_section: f64,
-    /// Where it began.
-    pub from_m: [f64; 2],
     /// Weight, normalised after each update.
     pub weight: f64,
 }
@@ -49,8 +47,6 @@ pub(crate) struct Estimate {
     pub covariance: [[f64; 4]; 4],
     /// Probability that the body stands.
     pub standing: f64,
-    /// How far it has come since its particles began, m.
-    pub travelled_m: f64,
 }
 
 impl Estimate {
@@ -228,7 +224,8 @@ impl Filter {
     /// distance between them and the posterior is below ε with 99 %.
     fn enough(&self, room: &Room) -> usize {
         let mut cells = [0u64; CELLS];
-        let scale = [0, 1].map(|k| CELLS as f64 / math::max_f64(room.max_m[k] - room.min_m[k], CELLS as f64 * CELL_M));
+        let scale = [0, 1]
+            .map(|k| CELLS as f64 / math::max_f64(room.max_m[k] - room.min_m[k], CELLS as f64 * CELL_M));
         for p in &self.particles {
             let cell = |k: usize| (((p.at_m[k] - room.min_m[k]) * scale[k]) as usize).min(CELLS - 1);
             cells[cell(1)] |= 1 << cell(0);
@@ -259,12 +256,8 @@ impl Filter {
     fn summarise(&mut self) {
         let state = |p: &Particle| [p.at_m[0], p.at_m[1], p.velocity_m_s[0], p.velocity_m_s[1]];
         let mut e = Estimate::default();
-        let mut way_m = [0.0; 2];
         for p in &self.particles {
             let x = state(p);
-            for k in 0..2 {
-                way_m[k] += p.weight * (p.at_m[k] - p.from_m[k]);
-            }
             for k in 0..4 {
                 e.mean[k] += p.weight * x[k];
             }
@@ -272,7 +265,6 @@ impl Filter {
                 e.standing += p.weight;
             }
         }
-        e.travelled_m = math::hypot(way_m[0], way_m[1]);
         for p in &self.particles {
             let x = state(p);
             for r in 0..4 {
@@ -313,7 +305,6 @@ fn anywhere(config: &Config, room: &Room, weight: f64, sequence: &mut Sequence) 
     }
     Particle {
         at_m,
-        from_m: at_m,
         velocity_m_s: [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()],
         ln_section: config.ln_section + config.ln_section_sd * sequence.normal(),
         weight,

@@ -123,7 +123,13 @@ impl Plan {
 
     /// Ends a cycle: a window closes, or the next particles of the last one are weighed. `followed` is cleared and filled with
     /// everybody who is known, as of `at`. `empty`: somebody else knows that nobody is there; then nothing is done.
-    pub fn run(&self, at: Timestamp, empty: bool, state: &mut State, followed: &mut Vec<Followed>) -> Summary {
+    pub fn run(
+        &self,
+        at: Timestamp,
+        empty: bool,
+        state: &mut State,
+        followed: &mut Vec<Followed>,
+    ) -> Summary {
         followed.clear();
         if empty {
             self.forget(state);
@@ -209,8 +215,7 @@ impl Plan {
         let body = &mut bodies[which];
         let dt_s = looked.seconds_since(body.at);
         if body.filter.particles.is_empty() || dt_s > LONGEST_S && which == MAX_FOLLOWED {
-            body.filter.scatter(config.search as usize, config, &self.room, sequence);
-            body.evidence = 0.0;
+            body.scatter(config, &self.room, sequence);
         } else {
             body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, sequence);
         }
@@ -224,9 +229,10 @@ impl Plan {
         let config = &self.config;
         let body = &mut bodies[which];
         if which == MAX_FOLLOWED {
-            let gained = body.filter.finish(config.search as usize, config.search as usize, &self.room, sequence);
+            let gained =
+                body.filter.finish(config.search as usize, config.search as usize, &self.room, sequence);
             body.filter.show(&self.around(paths));
-            body.estimated = body.at;
+            body.go(config);
             body.evidence = math::max_f64(LEAST_EVIDENCE, (1.0 - config.forget) * body.evidence + gained);
             self.meet(state);
         } else {
@@ -247,7 +253,7 @@ impl Plan {
         let probe = &mut probe[0];
         *idle = if probe.evidence <= LEAST_EVIDENCE { *idle + 1 } else { 0 };
         if *idle >= MOST_IDLE {
-            probe.filter.scatter(self.config.search as usize, &self.config, &self.room, sequence);
+            probe.scatter(&self.config, &self.room, sequence);
             *idle = 0;
             return;
         }
@@ -259,11 +265,10 @@ impl Plan {
         }
         if let Some(free) = known.iter_mut().find(|b| !b.known) {
             free.take_up(probe, *numbers);
-            free.travelled = e.travelled_m > self.config.travel_m;
             *numbers = numbers.wrapping_add(1);
             free.filter.show(&self.around(paths));
-            probe.filter.scatter(self.config.search as usize, &self.config, &self.room, sequence);
-            (probe.evidence, *idle) = (0.0, 0);
+            probe.scatter(&self.config, &self.room, sequence);
+            *idle = 0;
         }
     }
 
@@ -277,4 +282,3 @@ impl Plan {
         summary
     }
 }
-impl State { pub fn probe(&self) -> (f64, f64) { let e = &self.bodies[MAX_FOLLOWED].filter.estimate; (e.sd_m(), e.travelled_m) } }

@@ -99,7 +99,11 @@ mod tests {
         let plan = Plan::new(&Config::default(), None).unwrap();
         let mut state = State::new(&plan);
         let nan = someone(1, f64::NAN, true);
-        let summary = plan.follow(Timestamp(1), &[nan, Followed { existence: 2.0, ..someone(2, 0.0, true) }], &mut state);
+        let summary = plan.follow(
+            Timestamp(1),
+            &[nan, Followed { existence: 2.0, ..someone(2, 0.0, true) }],
+            &mut state,
+        );
         assert_eq!((summary.ignored, state.tracks().len()), (2, 0));
         let crowd: Vec<Followed> = (0..20).map(|k| someone(k, 0.0, true)).collect();
         assert_eq!(plan.follow(Timestamp(2), &crowd, &mut state).born as usize, MAX_PEOPLE);
