@@ -337,6 +337,12 @@ impl Engine {
         let baseline = self.states.calibration.baselines()[id.index()].as_ref();
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
+        if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising)
+            && let Some(baseline) = baseline
+            && is_trusted(&self.work.rejected_at, aligned.link, aligned.at)
+        {
+            plan.hear(&aligned, baseline, state);
+        }
     }
 
     /// A link was found: whoever keeps something by link is told.
@@ -457,12 +463,8 @@ impl Engine {
     fn follow(&mut self, at: Timestamp) {
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
             let empty = matches!(self.report.frame.presence, Presence::Known { present: false, .. });
-            let baselines = self.states.calibration.baselines();
-            let rejected_at = &self.work.rejected_at;
-            let observations = self.states.phase_align.observations().iter();
-            let trusted = observations.filter(|o| is_trusted(rejected_at, o.link, at));
             let followed = &mut self.work.located;
-            if plan.run(at, trusted, baselines, empty, state, followed) {
+            if plan.run(at, empty, state, followed) {
                 core::mem::swap(&mut self.work.detections, followed);
                 self.work.model_error_m = state.summary.sd_m;
             }
