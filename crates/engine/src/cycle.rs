@@ -14,8 +14,9 @@ use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
     BootRecord, Breathing, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection,
-    Event, Followed, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing,
-    PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    Event, FallWatch, Followed, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus,
+    NoBreathing, PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    VoxelImage,
 };
 use wavewitness_witness::{
     Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
@@ -340,6 +341,12 @@ impl Engine {
         let baseline = self.states.calibration.baselines()[id.index()].as_ref();
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
+        if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising)
+            && let Some(baseline) = baseline
+            && is_trusted(&self.work.rejected_at, aligned.link, aligned.at)
+        {
+            plan.hear(&aligned, baseline, state);
+        }
     }
 
     /// A link was found: whoever keeps something by link is told.
@@ -468,11 +475,7 @@ impl Engine {
         self.work.followed.clear();
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
             let empty = matches!(self.report.frame.presence, Presence::Known { present: false, .. });
-            let baselines = self.states.calibration.baselines();
-            let rejected_at = &self.work.rejected_at;
-            let observations = self.states.phase_align.observations().iter();
-            let trusted = observations.filter(|o| is_trusted(rejected_at, o.link, at));
-            answers = plan.run(at, trusted, baselines, empty, state, &mut self.work.followed);
+            answers = plan.run(at, empty, state, &mut self.work.followed);
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.localising.as_ref(), |s, state| state.summary.canonical(s));
@@ -566,6 +569,17 @@ impl Engine {
         self.states.world.graph()
     }
 
+    /// Where something moved, as of the last cycle; `None` if no image was made in it.
+    pub fn motion_image(&self) -> Option<&VoxelImage> {
+        let made = self.work.imaged.is_some_and(|then| then == self.report.frame.at);
+        self.states.tomography.motion_image().filter(|_| made)
+    }
+
+    /// The impulse responses of the last cycle, ascending by link; a link that was not heard in it has none.
+    pub fn impulse_responses(&self) -> impl Iterator<Item = &CirEstimate> {
+        self.work.cirs.iter().flatten()
+    }
+
     /// The last cycle's report.
     pub fn report(&self) -> &CycleReport {
         &self.report
@@ -634,6 +648,7 @@ fn blank_report(source: Source) -> CycleReport {
             nodes: Vec::with_capacity(MAX_NODES),
             links: Vec::<LinkStatus>::with_capacity(MAX_LINKS),
             breathing: Breathing::Unknown(NoBreathing::NoData),
+            fall: FallWatch::Unknown(UnknownReason::NoData),
         },
         published: Vec::with_capacity(64 << 10),
         witness: Witness {

@@ -1,8 +1,8 @@
 //! Which link's frames go to which path of the follower of walkers.
 
-use wavewitness_localise::{Config, Plan as Follower, State as Following, Summary};
+use wavewitness_localise::{Config, Plan as Follower, Slot, State as Following, Summary};
 use wavewitness_types::{
-    Baseline, ConfigError, Followed, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
+    AlignedFrame, Baseline, ConfigError, CyclePlan, Followed, Geometry, Layout, Link, Timestamp, Transmitter,
 };
 
 /// Paths with a full window below which the image answers.
@@ -12,6 +12,7 @@ const LEAST_PATHS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Plan {
     follower: Follower,
+    cycle: CyclePlan,
 }
 
 /// One direction of a path.
@@ -19,6 +20,8 @@ pub struct Plan {
 struct Way {
     path: u16,
     direction: usize,
+    /// Where the transmitter has a slot in each cycle.
+    slot: Option<Slot>,
 }
 
 /// A pair of antennas, in the order of [`Transmitter`], and what is sent between them.
@@ -42,9 +45,9 @@ pub struct State {
 impl Plan {
     /// # Errors
     /// Names the parameter that is out of range.
-    pub fn new(config: &Config, geometry: &Geometry) -> Result<Option<Plan>, ConfigError> {
+    pub fn new(config: &Config, geometry: &Geometry, cycle: &CyclePlan) -> Result<Option<Plan>, ConfigError> {
         let room = geometry.room.filter(|_| config.enabled);
-        room.map(|room| Ok(Plan { follower: Follower::new(config, room)? })).transpose()
+        room.map(|room| Ok(Plan { follower: Follower::new(config, room)?, cycle: cycle.clone() })).transpose()
     }
 
     /// A link was found; links are met in the order of their ids. Without both places it is on no path; nor are
@@ -66,34 +69,26 @@ impl Plan {
             }
             (None, None) => None,
         };
-        state.ways.push(path.map(|path| Way { path, direction }));
+        let slotted = matches!(tx, Transmitter::Node(node) if self.cycle.slots.contains(&node));
+        let slot = slotted.then(Slot::default);
+        state.ways.push(path.map(|path| Way { path, direction, slot }));
     }
 
-    /// Takes a cycle in; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full
+    /// Takes a frame, in the gauge of `baseline`.
+    pub fn hear(&self, frame: &AlignedFrame, baseline: &Baseline, state: &mut State) {
+        let Some(Some(way)) = state.ways.get_mut(frame.link.index()) else { return };
+        let at = match &mut way.slot {
+            Some(slot) => slot.sent(frame.at, self.cycle.cycle_ns),
+            None => frame.at,
+        };
+        let rssi_dbm = frame.radio.rssi_dbm.map(f32::from);
+        let following = &mut state.following;
+        self.follower.observe(way.path, way.direction, at, baseline, &frame.samples, rssi_dbm, following);
+    }
+
+    /// Ends a cycle; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full
     /// window for an answer. `empty`: presence says that nobody is there.
-    pub fn run<'a>(
-        &self,
-        at: Timestamp,
-        observations: impl Iterator<Item = &'a LinkObservation>,
-        baselines: &[Option<Baseline>],
-        empty: bool,
-        state: &mut State,
-        followed: &mut Vec<Followed>,
-    ) -> bool {
-        for o in observations {
-            let way = state.ways.get(o.link.index()).copied().flatten();
-            if let (Some(Way { path, direction }), Some(baseline)) = (way, &baselines[o.link.index()]) {
-                self.follower.observe(
-                    path,
-                    direction,
-                    o.newest,
-                    baseline,
-                    &o.mean,
-                    o.rssi_dbm,
-                    &mut state.following,
-                );
-            }
-        }
+    pub fn run(&self, at: Timestamp, empty: bool, state: &mut State, followed: &mut Vec<Followed>) -> bool {
         state.summary = self.follower.run(at, empty, &mut state.following, followed);
         state.summary.paths >= LEAST_PATHS
     }

@@ -6,6 +6,7 @@
 //! What this crate does not do: no signal processing, no decision about presence or pose, no default that stands in
 //! for a measurement.
 
+pub mod access;
 pub mod boot;
 pub mod cli;
 pub mod client;
@@ -14,8 +15,11 @@ pub mod config;
 pub mod cycle;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod log;
 pub mod message;
+pub mod metrics;
+pub mod publish;
 pub mod record;
 pub mod replay;
 pub mod retention;
@@ -25,5 +29,6 @@ pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod terminal;
+pub mod timings;
 pub mod udp;
 pub mod witness_log;

@@ -16,11 +16,13 @@ mod geometry;
 mod path;
 mod room;
 mod sequence;
+mod slot;
 mod spectrum;
 mod window;
 
 pub use config::Config;
 pub use room::{Plan, State, Summary};
+pub use slot::Slot;
 
 /// Most people that are followed.
 pub const MAX_FOLLOWED: usize = 4;

@@ -103,20 +103,21 @@ impl Plan {
         Some(state.paths.len() as u16 - 1)
     }
 
-    /// Takes a cycle's aligned mean of one direction (0 or 1) of a path, in the gauge of `baseline`, which arrived at
-    /// `at`. False if it can't be used: no baseline with a strength, or other tones than the path's.
+    /// Takes an aligned frame of one direction (0 or 1) of a path, in the gauge of `baseline`, which was sent at `at` (or so
+    /// long after it as all others: see [`crate::Slot`]). Means over cycles won't do: a frame that is late into the next cycle
+    /// makes one of two moments. False if it can't be used: no baseline with a strength, or other tones than the path's.
     pub fn observe(
         &self,
         path: u16,
         direction: usize,
         at: Timestamp,
         baseline: &Baseline,
-        mean: &Samples,
+        frame: &Samples,
         rssi_dbm: Option<f32>,
         state: &mut State,
     ) -> bool {
         match state.paths.get_mut(usize::from(path)) {
-            Some(p) if direction < 2 => p.observe(direction, at, baseline, mean, rssi_dbm),
+            Some(p) if direction < 2 => p.observe(direction, at, baseline, frame, rssi_dbm),
             _ => false,
         }
     }

@@ -1,0 +1,122 @@
+//! What the hub says: every message that leaves it over an interface is one of these types. `docs/protocol.md` describes them.
+//!
+//! Every number comes from the witnessed `PoseFrame`: what is `null` was not measured, what is absent is withheld by the
+//! privacy mode. Nothing leaves the hub but through these types, so that one place can redact them.
+
+mod cycle;
+pub mod live;
+mod world;
+
+pub use cycle::{
+    Breathing, Calibration, Count, Cycle, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness,
+    cycle, links, nodes, presence,
+};
+pub use live::Live;
+pub use world::{World, world};
+
+use crate::clock::iso8601;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use wavewitness_types::pose_frame::KEYPOINT_NAMES;
+use wavewitness_types::{Source, Transmitter};
+use wavewitness_witness::Genesis;
+
+/// Version of the message schema: `docs/protocol.md`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything that a subscriber can be sent.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Message {
+    /// The first message to a client.
+    Hello(Hello),
+    /// One cycle.
+    Cycle(Box<Cycle>),
+    /// Cycles were left out for this client, because it was slow.
+    Dropped(Dropped),
+    /// Nothing is published any more.
+    Stopped(Stopped),
+}
+
+/// The first message to a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Hello {
+    /// Version of the message schema.
+    pub schema: u32,
+    /// Name and version of the program.
+    pub software: String,
+    /// Version of the numbers.
+    pub numerics: u32,
+    /// BLAKE3 of the chain's genesis, hex.
+    pub genesis: String,
+    /// When the chain began, UTC.
+    pub started: String,
+    /// How the hub is fed: `live`, `replay` or `simulated`.
+    pub source: &'static str,
+    /// Cycles a second.
+    pub cycle_hz: u32,
+    /// Names of the keypoints in their order.
+    pub keypoints: Vec<&'static str>,
+}
+
+/// Cycles were left out for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Dropped {
+    /// Since the last message.
+    pub cycles: u64,
+    /// Since the connection began.
+    pub total: u64,
+}
+
+/// Nothing is published any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Stopped {
+    /// Why.
+    pub reason: String,
+}
+
+/// The body of `POST /api/v1/calibration`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationRequest {
+    /// What to do.
+    #[schemars(extend("enum" = ["start", "cancel", "clear"]))]
+    pub action: String,
+}
+
+/// An order was taken into the running cycle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Accepted {
+    /// The order.
+    pub accepted: String,
+}
+
+impl Message {
+    /// The message as JSON.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("a message of strings, numbers and lists is JSON")
+    }
+}
+
+/// The first message to a client.
+pub fn hello(genesis: &Genesis, source: Source) -> Hello {
+    Hello {
+        schema: SCHEMA_VERSION,
+        software: genesis.software.clone(),
+        numerics: genesis.numerics,
+        genesis: genesis.digest().to_string(),
+        started: iso8601(genesis.started),
+        source: source.name(),
+        cycle_hz: 20,
+        keypoints: KEYPOINT_NAMES.to_vec(),
+    }
+}
+
+/// A transmitter in words.
+pub fn transmitter(tx: Transmitter) -> String {
+    match tx {
+        Transmitter::Node(id) => format!("node {}", id.0),
+        Transmitter::Station(mac) => mac.to_string(),
+        Transmitter::Ambient(n) => format!("ambient {n}"),
+    }
+}
