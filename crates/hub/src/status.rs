@@ -1,16 +1,16 @@
 //! What the hub knows about itself, for people and for `/api/v1/status`.
 
-use crate::clock::iso8601;
 use crate::message;
+use crate::privacy;
 use crate::timings::Timings;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
-use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
 
 /// Cycle times of the last cycles, for percentiles.
@@ -101,8 +101,14 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// The source that the chain declares.
     pub source: Source,
-    /// The last published cycle.
+    /// The last published cycle, whole. Never shown as it is: what leaves the hub is `cycle`.
     pub frame: Option<PoseFrame>,
+    /// The last published cycle as the privacy mode allows it.
+    pub cycle: Option<Arc<message::Cycle>>,
+    /// What is withheld.
+    pub privacy: PrivacyMode,
+    /// The last changes of zones.
+    pub zone_events: Vec<message::WorldEvent>,
     /// Cycles published since the start.
     pub cycles: u64,
     /// Cycles that were not computed because the one before took too long.
@@ -142,6 +148,9 @@ impl Status {
             started,
             source,
             frame: None,
+            cycle: None,
+            privacy: PrivacyMode::default(),
+            zone_events: Vec::new(),
             cycles: 0,
             missed: 0,
             overflow: 0,
@@ -274,50 +283,20 @@ impl Snapshot {
         out
     }
 
+    /// The world graph and the changes of zones, as the privacy mode allows them.
+    pub fn world_message(&self) -> Option<message::World> {
+        let mut world = message::world(self.world.as_ref()?);
+        if let Some(events) = &mut world.events {
+            events.extend(self.zone_events.iter().cloned());
+            // Times of one form: their order is that of their text.
+            events.sort_by(|a, b| a.at.cmp(&b.at));
+        }
+        Some(privacy::world(self.privacy, world))
+    }
+
     /// The JSON of `/api/v1/status`.
     pub fn to_json(&self, now: Timestamp) -> Value {
-        let compute =
-            self.compute.summary_us().map(|[p50, p99, max]| json!({"p50": p50, "p99": p99, "max": max}));
-        json!({
-            "schema": message::SCHEMA_VERSION,
-            "software": concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
-            "source": self.frame.as_ref().map_or(self.source, |f| f.source).name(),
-            "genesis": self.genesis.to_string(),
-            "head": self.head.to_string(),
-            "udp": self.udp.map(|a| a.to_string()),
-            "http": self.http.map(|a| a.to_string()),
-            "started": iso8601(self.started),
-            "uptime_s": now.seconds_since(self.started),
-            "cycle": self.frame.as_ref().map(|f| f.cycle.0),
-            "cycle_age_ms": self.frame.as_ref().map(|f| now.nanos_since(f.at) / 1_000_000),
-            "cycles": self.cycles,
-            "missed_cycles": self.missed,
-            "overflow_datagrams": self.overflow,
-            "compute_us": compute,
-            "rejected": self.rejects,
-            "clients": self.clients,
-            "dropped_cycles": self.dropped,
-            "served": self.served,
-            "ready": self.not_ready().is_empty(),
-            "not_ready": self.not_ready(),
-            "advice": self.advice(),
-            "fault": self.fault,
-            "log": self.log.as_ref().map(|log| json!({
-                "origin": log.origin,
-                "root_key": log.root_key,
-                "epoch": log.epoch,
-                "size": log.size,
-                "signed": iso8601(log.signed),
-                "checkpoint": log.checkpoint,
-            })),
-            "last": self.frame.as_ref().map(|f| json!({
-                "presence": message::presence(&f.presence),
-                "people": f.people.len(),
-                "gate": f.gate.name(),
-            })),
-            "nodes": self.frame.as_ref().map(message::nodes),
-            "links": self.frame.as_ref().map(message::links),
-        })
+        serde_json::to_value(message::status(self, now)).expect("strings, numbers and lists are JSON")
     }
 }
 

@@ -186,6 +186,8 @@ mod tests {
             position_m: [1.0 / 3.0, -2.5, 1.1],
             sigma_m: [0.4, 0.5, 0.6],
             velocity_m_s: [0.0, -0.0, 1.5],
+            posture: wavewitness_types::Posture::Unknown(wavewitness_types::NoPosture::NoData),
+            heading: None,
             keypoints,
         };
         PoseFrame {
@@ -208,6 +210,7 @@ mod tests {
             nodes: Vec::new(),
             links: Vec::new(),
             breathing: Breathing::Unknown(NoBreathing::TooShort),
+            fall: wavewitness_types::FallWatch::Unknown(UnknownReason::TooFewLinks),
         }
     }
 

@@ -78,6 +78,7 @@ fn full() -> Status {
             links: 2,
             span_s: 60.0,
         }),
+        fall: wavewitness_types::FallWatch::Unknown(UnknownReason::TooFewLinks),
     };
     status.update(|s| {
         s.rejects = BTreeMap::from([("null-tones", 7)]);
