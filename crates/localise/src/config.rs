@@ -3,8 +3,8 @@
 wavewitness_types::stage_config! {
     /// The follower of walkers.
     pub struct Config in "localise" {
-        /// Whether it runs at all. Off by default: it costs milliseconds a cycle, shows two people as one, and takes a fan or a
-        /// cabinet that slides for a walker.
+        /// Whether it runs at all. Off by default: two people are mostly shown as one, and it takes a cabinet that slides, or a machine
+        /// that turns while somebody is there, for a walker.
         enabled: bool = false, false, true;
         /// Wavelength of the carrier, m (0.123: channel 6).
         wavelength_m: f64 = 0.123, 0.03, 0.4;
@@ -56,7 +56,7 @@ wavewitness_types::stage_config! {
         first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.
         proof_sd_m: f64 = 1.2, 0.05, 10.0;
-        /// Who is found is shown once he has come so far: a machine stays where it is, m.
+        /// Who is found is shown once his mean velocities have added up to this way, m.
         travel_m: f64 = 0.8, 0.0, 10.0;
         /// Who moves and whose own evidence is less than this, in nats, is somebody else seen twice.
         disproof: f64 = -2.0, -1000.0, 0.0;
