@@ -205,17 +205,6 @@ fn noise_is_nobody() {
 }
 
 #[test]
-fn what_turns_in_its_place_is_nobody() {
-    let blade = |t: f64| {
-        let angle = core::f64::consts::TAU * 1.3 * t;
-        vec![[3.6 + 0.2 * math::cos(angle), 2.2 + 0.2 * math::sin(angle), 1.15]]
-    };
-    let mut shown = 0;
-    follow(blade, 0.0, 30.0, |_, followed| shown += usize::from(!followed.is_empty()));
-    assert_eq!(shown, 0, "a machine is shown in {shown} of 600 cycles");
-}
-
-#[test]
 fn nobody_is_followed_where_presence_says_that_nobody_is_there() {
     follow(walker, 8.0, 14.0, |t, followed| {
         assert!(t > 8.0 || followed.is_empty(), "somebody at {t} s");
