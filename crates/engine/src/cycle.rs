@@ -15,8 +15,9 @@ use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
     BootRecord, Breathing, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection,
-    Event, FallWatch, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing,
-    PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason, VoxelImage,
+    Event, FallWatch, Followed, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus,
+    NoBreathing, PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    VoxelImage,
 };
 use wavewitness_witness::{
     Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
@@ -55,6 +56,8 @@ pub(crate) struct Work {
     pub detections: Vec<Detection>,
     /// Those that strength gives.
     pub located: Vec<Detection>,
+    /// Those whom Doppler spectra follow.
+    pub followed: Vec<Followed>,
     pub link_inputs: Vec<LinkInput>,
     /// What each link's motion detector says, by link.
     pub motions: Vec<LinkMotion>,
@@ -88,6 +91,7 @@ impl Work {
             evidence: Vec::with_capacity(MAX_LINKS),
             detections: Vec::with_capacity(64),
             located: Vec::with_capacity(64),
+            followed: Vec::with_capacity(MAX_PEOPLE),
             link_inputs: Vec::with_capacity(MAX_LINKS),
             motions: Vec::with_capacity(MAX_LINKS),
             frames: 0,
@@ -342,6 +346,12 @@ impl Engine {
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
         self.plans.posture.frame(&aligned, baseline, &mut self.states.posture);
+        if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising)
+            && let Some(baseline) = baseline
+            && is_trusted(&self.work.rejected_at, aligned.link, aligned.at)
+        {
+            plan.hear(&aligned, baseline, state);
+        }
     }
 
     /// A link was found: whoever keeps something by link is told.
@@ -450,11 +460,17 @@ impl Engine {
             self.work.model_error_m = self.plans.tomography.model_error_m(motion.paths).unwrap_or(0.0);
         }
         self.hashers.add(Stage::Tomography, &outcome);
-        self.follow(at);
-        self.place(at);
+        let is_followed = self.follow(at);
+        let is_placed = self.place(at);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
-        let (gate, inflation) = assemble::room_gate(&self.work.gates);
-        let summary = self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose);
+        let summary = if is_followed && !is_placed {
+            // What is followed has its own model's error in its covariance.
+            self.work.model_error_m = 0.0;
+            self.plans.pose.follow(at, &self.work.followed, &mut self.states.pose)
+        } else {
+            let (gate, inflation) = assemble::room_gate(&self.work.gates);
+            self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose)
+        };
         self.hashers.add(Stage::Pose, self.states.pose.tracks());
         self.hashers.add(Stage::Pose, &summary);
         let person = self.states.pose.only_person();
@@ -462,26 +478,23 @@ impl Engine {
         self.hashers.add(Stage::Pose, &self.work.verdict);
     }
 
-    /// Walkers by their Doppler spectra, instead of the image's, where enough paths tell them.
-    fn follow(&mut self, at: Timestamp) {
+    /// Walkers by their Doppler spectra. True if enough paths tell who is there: then their tracks are the room's.
+    fn follow(&mut self, at: Timestamp) -> bool {
+        let mut answers = false;
+        self.work.followed.clear();
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
             let empty = matches!(self.report.frame.presence, Presence::Known { present: false, .. });
-            let baselines = self.states.calibration.baselines();
-            let rejected_at = &self.work.rejected_at;
-            let observations = self.states.phase_align.observations().iter();
-            let trusted = observations.filter(|o| is_trusted(rejected_at, o.link, at));
-            let followed = &mut self.work.located;
-            if plan.run(at, trusted, baselines, empty, state, followed) {
-                core::mem::swap(&mut self.work.detections, followed);
-                self.work.model_error_m = state.summary.sd_m;
-            }
+            answers = plan.run(at, empty, state, &mut self.work.followed);
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.localising.as_ref(), |s, state| state.summary.canonical(s));
+        self.work.followed.as_slice().canonical(hasher);
+        answers
     }
 
-    /// People by the likelihood of places, instead of the image's, where strengths tell it.
-    fn place(&mut self, at: Timestamp) {
+    /// People by the likelihood of places, instead of the image's, where strengths tell it: then true.
+    fn place(&mut self, at: Timestamp) -> bool {
+        let mut answers = false;
         let dt_s = self.work.placed.map_or(0.0, |then| at.seconds_since(then));
         self.work.placed = Some(at);
         let room = locating::Room {
@@ -493,20 +506,22 @@ impl Engine {
             let observations = self.states.phase_align.observations();
             let located = &mut self.work.located;
             let trusted = |link: LinkId| is_trusted(&self.work.rejected_at, link, at);
-            if plan.run(
+            answers = plan.run(
                 dt_s,
                 &self.work.links,
                 observations.iter().filter(|o| trusted(o.link)),
                 room,
                 state,
                 located,
-            ) {
+            );
+            if answers {
                 core::mem::swap(&mut self.work.detections, located);
                 self.work.model_error_m = plan.model_error_m(state);
             }
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.locating.as_ref(), |s, state| state.canonical(s));
+        answers
     }
 
     fn conclude(&mut self, at: Timestamp, cycle: CycleIndex) {

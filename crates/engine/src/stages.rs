@@ -59,7 +59,7 @@ impl Plans {
             gate: gate::Plan::new(&config.gate)?,
             tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
             locating: locating::Plan::new(&config.strength, &config.locate, &config.geometry)?,
-            localising: localising::Plan::new(&config.localise, &config.geometry)?,
+            localising: localising::Plan::new(&config.localise, &config.geometry, &config.cycle)?,
             posture: posture::Plan::new(&config.posture)?,
             pose: pose::Plan::new(&config.pose, config.geometry.room)?,
             world: world::Plan::new(&config.world, &config.geometry)?,

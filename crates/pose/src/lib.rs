@@ -11,6 +11,7 @@
 mod assignment;
 mod config;
 mod existence;
+mod follow;
 mod kalman;
 mod missing;
 mod shape;

@@ -4,11 +4,13 @@ use crate::assignment::SIZE;
 use crate::missing::Missing;
 use crate::skeleton::Facing;
 use crate::{Measurement, Plan};
-use wavewitness_types::{CycleIndex, PersonTrack, Timestamp, TrackId, TrackState};
+use wavewitness_types::{CycleIndex, Followed, PersonTrack, Timestamp, TrackId, TrackState};
 
 /// A track's history beside what is published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
+    /// Whose posterior this track is; `None` if it is made of detections.
+    pub follows: Option<u32>,
     pub born: Timestamp,
     pub measured: Timestamp,
     /// Where that was.
@@ -28,6 +30,7 @@ pub(crate) struct Slot {
 impl Slot {
     pub fn new(now: Timestamp) -> Slot {
         Slot {
+            follows: None,
             born: now,
             measured: now,
             place_m: [0.0; 2],
@@ -37,6 +40,19 @@ impl Slot {
             history: 1,
             images: 1,
         }
+    }
+
+    /// A track that is somebody's posterior.
+    pub fn following(now: Timestamp, f: &Followed) -> Slot {
+        let mut slot = Slot { follows: Some(f.number), is_new: true, ..Slot::new(now) };
+        slot.seen(f);
+        slot
+    }
+
+    /// Seen where the posterior is.
+    pub fn seen(&mut self, f: &Followed) {
+        self.place_m = [f.mean[0], f.mean[1]];
+        self.variance_m2 = [f.covariance[0][0], f.covariance[1][1]];
     }
 
     pub fn push(&mut self, hit: bool) {
