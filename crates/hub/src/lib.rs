@@ -7,12 +7,14 @@
 //! for a measurement.
 
 pub mod access;
+pub mod advice;
 pub mod boot;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod cycle;
+pub mod dashboard;
 pub mod demo;
 pub mod doctor;
 pub mod export;
@@ -22,10 +24,12 @@ pub mod metrics;
 pub mod mqtt;
 pub mod privacy;
 pub mod publish;
+pub mod recent;
 pub mod record;
 pub mod replay;
 pub mod retention;
 pub mod run;
+pub mod schema;
 pub mod server;
 pub mod simulate;
 pub mod status;

@@ -1,12 +1,11 @@
 //! What the hub knows about itself, for people and for `/api/v1/status`.
 
-use crate::clock::iso8601;
 use crate::message;
 use crate::privacy;
 use crate::timings::Timings;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -241,47 +240,7 @@ impl Snapshot {
 
     /// What to do about what is wrong, one line each: symptom, then remedy.
     pub fn advice(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        let Some(frame) = &self.frame else { return out };
-        if frame.nodes.is_empty()
-            && let Some(udp) = self.udp
-        {
-            let hint = if udp.ip().is_loopback() {
-                "; it listens on loopback only: set hub.udp_bind to the address that the nodes reach"
-            } else {
-                ": check the nodes' target_ip and target_port, and the firewall"
-            };
-            out.push(format!("no datagram has arrived at {udp}{hint}"));
-        }
-        for n in &frame.nodes {
-            let id = n.node.0;
-            if n.silent {
-                let s = frame.at.seconds_since(n.last);
-                out.push(format!("node {id}: silent for {s:.0} s; check its power and Wi-Fi"));
-            }
-            if n.id_conflict {
-                out.push(format!("node {id}: two senders use this id; give each node its own"));
-            }
-            if !n.silent && n.frames > 0 && n.rate_hz < 5.0 {
-                out.push(format!(
-                    "node {id}: only {:.1} frames/s; it hears few frames: make it ping the gateway, or move it",
-                    n.rate_hz
-                ));
-            }
-        }
-        if self.missed > 0 {
-            out.push(format!("{} cycles were missed; the machine is too busy", self.missed));
-        }
-        if frame.links.iter().any(|l| matches!(l.calibration, CalibrationState::Stale)) {
-            out.push("a baseline is stale: leave the room and run `wavewitness calibrate`".to_owned());
-        }
-        if !frame.links.iter().any(|l| l.calibration == CalibrationState::Ready { empty_room: true }) {
-            out.push(
-                "no empty-room calibration: people who keep still are not seen; run `wavewitness calibrate`"
-                    .to_owned(),
-            );
-        }
-        out
+        crate::advice::of(self)
     }
 
     /// The world graph and the changes of zones, as the privacy mode allows them.
@@ -297,55 +256,7 @@ impl Snapshot {
 
     /// The JSON of `/api/v1/status`.
     pub fn to_json(&self, now: Timestamp) -> Value {
-        let compute =
-            self.compute.summary_us().map(|[p50, p99, max]| json!({"p50": p50, "p99": p99, "max": max}));
-        json!({
-            "schema": message::SCHEMA_VERSION,
-            "software": concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
-            "source": self.frame.as_ref().map_or(self.source, |f| f.source).name(),
-            "privacy": self.privacy.name(),
-            "withheld": privacy::withheld(self.privacy),
-            "genesis": self.genesis.to_string(),
-            "head": self.head.to_string(),
-            "udp": self.udp.map(|a| a.to_string()),
-            "http": self.http.map(|a| a.to_string()),
-            "started": iso8601(self.started),
-            "uptime_s": now.seconds_since(self.started),
-            "cycle": self.frame.as_ref().map(|f| f.cycle.0),
-            "cycle_age_ms": self.frame.as_ref().map(|f| now.nanos_since(f.at) / 1_000_000),
-            "cycles": self.cycles,
-            "missed_cycles": self.missed,
-            "overflow_datagrams": self.overflow,
-            "compute_us": compute,
-            "rejected": self.rejects,
-            "clients": self.clients,
-            "dropped_cycles": self.dropped,
-            "served": self.served,
-            "ready": self.not_ready().is_empty(),
-            "not_ready": self.not_ready(),
-            "advice": self.advice(),
-            "fault": self.fault,
-            "log": self.log.as_ref().map(|log| json!({
-                "origin": log.origin,
-                "root_key": log.root_key,
-                "epoch": log.epoch,
-                "size": log.size,
-                "signed": iso8601(log.signed),
-                "checkpoint": log.checkpoint,
-            })),
-            "last": self.cycle.as_ref().map(|c| {
-                let mut last = json!({ "presence": c.presence, "gate": c.gate });
-                if let Some(people) = &c.people {
-                    last["people"] = people.len().into();
-                }
-                if let Some(zones) = &c.zones {
-                    last["zones"] = json!(zones);
-                }
-                last
-            }),
-            "nodes": self.cycle.as_ref().map(|c| &c.nodes),
-            "links": self.cycle.as_ref().map(|c| &c.links),
-        })
+        serde_json::to_value(message::status(self, now)).expect("strings, numbers and lists are JSON")
     }
 }
 

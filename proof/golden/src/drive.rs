@@ -2,7 +2,7 @@
 
 use wavewitness_engine::{Applied, CycleReport, EngineConfig, NUMERICS_VERSION, ReplayError, Replayer};
 use wavewitness_fixtures::{Datagram, Scene};
-use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, PrivacyMode, Source, Timestamp};
+use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, Source, Timestamp};
 use wavewitness_witness::{Genesis, SPECIFICATION};
 
 /// The cycle in which the operator says that the room is empty, where it lasts 50 ms: at 1 s.
@@ -68,7 +68,7 @@ impl Drive<'_> {
             software: "scene".to_owned(),
             config: self.config.to_canonical_bytes(),
             predecessor: None,
-            privacy: PrivacyMode::RawResearch,
+            privacy: wavewitness_types::PrivacyMode::RawResearch,
         }
     }
 }

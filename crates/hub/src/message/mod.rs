@@ -5,6 +5,7 @@
 
 mod cycle;
 pub mod live;
+mod status;
 mod world;
 
 pub use cycle::{
@@ -12,6 +13,8 @@ pub use cycle::{
     Quality, Witness, Zone, cycle, links, nodes, presence,
 };
 pub use live::Live;
+pub use status::{ComputeUs, Last, LogStatus, Status, status};
+
 pub use world::{Happening, Room, Sensor, World, WorldEvent, WorldLink, WorldPerson, world};
 
 use crate::clock::iso8601;
@@ -77,6 +80,42 @@ pub struct Dropped {
 pub struct Stopped {
     /// Why.
     pub reason: String,
+}
+
+/// The answer of `/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HealthAnswer {
+    /// Whether it publishes.
+    pub live: bool,
+    /// Whether it is to be relied on.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// The answer of `/health/live`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LiveAnswer {
+    /// Whether it publishes.
+    pub live: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// The answer of `/health/ready`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReadyAnswer {
+    /// Whether it is to be relied on.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ErrorAnswer {
+    /// Field, value and what is allowed.
+    pub error: String,
 }
 
 /// The body of `POST /api/v1/calibration`.
