@@ -12,14 +12,14 @@ wavewitness_types::stage_config! {
         transmit_dbm: f64 = 15.0, -10.0, 30.0;
         /// Particles of each person, and of the search for somebody else.
         particles: u32 = 2000, 50, 5000;
-        /// Time between two windows of half a second, s; each filter takes one cycle of it.
+        /// Time between two windows of a second, s; each filter takes one cycle of it.
         update_s: f64 = 0.25, 0.1, 1.0;
         /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
-        temper: f64 = 0.1, 0.01, 1.0;
+        temper: f64 = 0.12, 0.01, 1.0;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.
-        floor_share: f64 = 0.02, 0.0, 0.5;
+        floor_share: f64 = 0.05, 0.0, 0.5;
         /// Height of the middle of what scatters, m above the floor.
         scatter_height_m: f64 = 1.15, 0.2, 2.5;
         /// ln of a body's cross-section in m².
@@ -27,7 +27,7 @@ wavewitness_types::stage_config! {
         /// Its standard deviation.
         ln_section_sd: f64 = 0.5, 0.0, 3.0;
         /// Chance that a walker turns anywhere within an update.
-        turn: f64 = 0.12, 0.0, 1.0;
+        turn: f64 = 0.3, 0.0, 1.0;
         /// Chance that he stops.
         stop: f64 = 0.05, 0.0, 1.0;
         /// Standard deviation of a velocity at random, m/s an axis.
@@ -39,7 +39,7 @@ wavewitness_types::stage_config! {
         /// Share of particles that begin anew anywhere in each update.
         lost: f64 = 0.005, 0.0, 0.5;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 15.0, 1.0, 1000.0;
+        proof: f64 = 8.0, 1.0, 1000.0;
         /// … who is known to this, m.
         proof_sd_m: f64 = 0.7, 0.05, 10.0;
         /// Nobody new begins closer than this to somebody, m.

@@ -196,7 +196,7 @@ impl Plan {
         if body.filter.particles.is_empty() || dt_s > LONGEST_S && which == MAX_FOLLOWED {
             body.filter.scatter(config.particles as usize, config, &self.room, sequence);
         } else {
-            body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, sequence);
+            body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, paths, sequence);
         }
         body.at = at;
         let gained = body.filter.weigh(&around, &others[..paths.len()], sequence);
