@@ -7,23 +7,29 @@
 //! for a measurement.
 
 pub mod access;
+pub mod advice;
 pub mod boot;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod cycle;
+pub mod dashboard;
 pub mod demo;
 pub mod doctor;
 pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;
+pub mod mqtt;
+pub mod privacy;
 pub mod publish;
+pub mod recent;
 pub mod record;
 pub mod replay;
 pub mod retention;
 pub mod run;
+pub mod schema;
 pub mod server;
 pub mod simulate;
 pub mod status;
@@ -32,3 +38,4 @@ pub mod terminal;
 pub mod timings;
 pub mod udp;
 pub mod witness_log;
+pub mod zones;

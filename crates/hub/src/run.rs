@@ -5,12 +5,14 @@ use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
 use crate::message;
+use crate::mqtt;
 use crate::publish;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::udp;
 use crate::witness_log::Signing;
+use crate::zones::Zones;
 use sd_notify::NotifyState;
 use std::io;
 use std::net::SocketAddr;
@@ -74,6 +76,7 @@ pub struct Hub {
     cycle: std::thread::JoinHandle<Result<(), String>>,
     receiver: std::thread::JoinHandle<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
+    mqtt: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
@@ -118,6 +121,8 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         messages: Some(messages.clone()),
         status: status.clone(),
         genesis: head,
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })
     .map_err(system("can't start the journal thread"))?;
     let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))
@@ -134,10 +139,19 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         access: door.clone(),
         failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
+        geometry: Arc::new(config.engine.geometry.clone()),
         clock,
         stop: stop_seen,
     };
+    let stop_mqtt = shared.stop.clone();
     let server = tokio::spawn(server::serve(listener, shared));
+    let mqtt = match &config.mqtt {
+        Some(mqtt) => Some(
+            mqtt::start(mqtt.clone(), status.clone(), clock, stop_mqtt)
+                .map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?,
+        ),
+        None => None,
+    };
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -153,7 +167,21 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         .name("cycle".into())
         .spawn(move || cycle.run(heartbeat))
         .map_err(system("can't start the cycle thread"))?;
-    Ok(Hub { udp, http, genesis, status, notes, commands, door, stop, stopped, cycle, receiver, server })
+    Ok(Hub {
+        udp,
+        http,
+        genesis,
+        status,
+        notes,
+        commands,
+        door,
+        stop,
+        stopped,
+        cycle,
+        receiver,
+        server,
+        mqtt,
+    })
 }
 
 /// What the cycle thread owns.
@@ -202,7 +230,11 @@ impl Hub {
         });
         let result = cycle.await.unwrap_or_else(|e| Err(format!("the cycle thread panicked: {e}")));
         let _ = self.stopped.send(true);
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.server).await;
+        let patience = std::time::Duration::from_secs(5);
+        let _ = tokio::time::timeout(patience, self.server).await;
+        if let Some(mqtt) = self.mqtt {
+            let _ = tokio::time::timeout(patience, mqtt).await;
+        }
         result.map_err(RunError::Journal)
     }
 }
@@ -228,7 +260,7 @@ pub fn run(
         }
         tracing::info!("receiving on {} as {}", hub.udp, hub.status.source().name());
         let s = if config.access.tls.is_some() { "s" } else { "" };
-        tracing::info!("serving http{s}://{0}/api/v1/status and ws{s}://{0}/ws/v1", hub.http);
+        tracing::info!("serving http{s}://{0}/ (the dashboard) and ws{s}://{0}/ws/v1", hub.http);
         if s.is_empty() && !hub.http.ip().is_loopback() {
             tracing::warn!("tokens travel unencrypted: set http.tls_cert and http.tls_key, or use a proxy");
         }

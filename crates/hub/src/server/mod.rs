@@ -12,7 +12,7 @@ mod tls;
 mod websocket;
 
 pub use guard::{Failures, Peer};
-pub use rest::error;
+pub use rest::{error, index};
 pub use subscription::{Delivery, Outgoing, Subscription, Wish};
 pub use tls::acceptor;
 
@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use wavewitness_types::Command;
+use wavewitness_types::{Command, Geometry};
 
 /// Longest body of a request.
 const MAX_BODY: usize = 64 << 10;
@@ -48,6 +48,8 @@ pub struct Shared {
     pub max_clients: u32,
     /// Where the log is that is served; `None` to serve none.
     pub data_dir: Option<PathBuf>,
+    /// Where room and nodes are.
+    pub geometry: Arc<Geometry>,
     /// Who may do what.
     pub access: Door,
     /// Wrong tokens.
@@ -99,6 +101,8 @@ impl Door {
 /// Every route, behind the guard. Whoever adds an interface adds one line here.
 fn routes(shared: &Shared) -> Router {
     Router::new()
+        .merge(crate::dashboard::routes())
+        .merge(crate::recent::routes())
         .merge(rest::routes())
         .merge(stream::routes())
         .merge(websocket::routes())

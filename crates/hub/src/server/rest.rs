@@ -4,6 +4,7 @@ use super::Shared;
 use crate::message;
 use crate::message::live::Refusal;
 use crate::metrics;
+use crate::schema;
 use crate::status::Snapshot;
 use crate::witness_log::{self, Served};
 use axum::extract::rejection::JsonRejection;
@@ -12,13 +13,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Serialize;
 use serde_json::{Value, json};
 use wavewitness_types::Command;
 
 /// The routes.
 pub fn routes() -> Router<Shared> {
     Router::new()
-        .route("/", get(index))
         .route("/health", get(health))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
@@ -27,13 +28,17 @@ pub fn routes() -> Router<Shared> {
         .route("/api/v1/world", get(world))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
+        .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/asyncapi.json", get(asyncapi))
 }
 
-async fn index() -> impl IntoResponse {
+/// The list of endpoints, for programs.
+pub async fn index() -> impl IntoResponse {
     Json(json!({
         "service": "wavewitness",
         "endpoints": ["/ws/v1", "/ws/poses", "/api/v1/events", "/api/v1/stream", "/api/v1/openapi.json",
-                      "/api/v1/asyncapi.json", "/metrics", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
+                      "/api/v1/asyncapi.json", "/metrics", "/api/v1/geometry",
+                      "/api/v1/witness?minutes=2", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
                       "/log/certificates/000000", "/health", "/health/live", "/health/ready", "/api/v1/status",
                       "/api/v1/world", "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
     }))
@@ -41,7 +46,7 @@ async fn index() -> impl IntoResponse {
 
 /// An error as every answer has it: `{"error": "…"}`.
 pub fn error(code: StatusCode, text: impl std::fmt::Display) -> Response {
-    (code, Json(json!({ "error": text.to_string() }))).into_response()
+    (code, Json(message::ErrorAnswer { error: text.to_string() })).into_response()
 }
 
 /// What is wrong with a query.
@@ -58,19 +63,19 @@ fn not_live(shared: &Shared, snapshot: &Snapshot) -> Option<String> {
     })
 }
 
-fn answer(good: bool, body: Value) -> Response {
+fn answer(good: bool, body: impl Serialize) -> Response {
     let code = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(body)).into_response()
 }
 
 async fn live(State(shared): State<Shared>) -> Response {
     let reason = not_live(&shared, &shared.status.snapshot());
-    answer(reason.is_none(), json!({ "live": reason.is_none(), "reason": reason }))
+    answer(reason.is_none(), message::LiveAnswer { live: reason.is_none(), reason })
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
     let reasons = shared.status.snapshot().not_ready();
-    answer(reasons.is_empty(), json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+    answer(reasons.is_empty(), message::ReadyAnswer { ready: reasons.is_empty(), reasons })
 }
 
 async fn health(State(shared): State<Shared>) -> Response {
@@ -78,15 +83,23 @@ async fn health(State(shared): State<Shared>) -> Response {
     let dead = not_live(&shared, &snapshot);
     let live = dead.is_none();
     let reasons: Vec<_> = dead.into_iter().chain(snapshot.not_ready()).collect();
-    answer(reasons.is_empty(), json!({ "live": live, "ready": reasons.is_empty(), "reasons": reasons }))
+    answer(reasons.is_empty(), message::HealthAnswer { live, ready: reasons.is_empty(), reasons })
 }
 
 async fn world(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().world.as_ref().map(message::world)).into_response()
+    Json(shared.status.snapshot().world_message()).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().to_json(shared.clock.now())).into_response()
+    Json(message::status(&shared.status.snapshot(), shared.clock.now())).into_response()
+}
+
+async fn openapi() -> Json<Value> {
+    Json(schema::openapi())
+}
+
+async fn asyncapi() -> Json<Value> {
+    Json(schema::asyncapi())
 }
 
 async fn prometheus(State(shared): State<Shared>) -> Response {
