@@ -15,7 +15,7 @@ wavewitness_types::stage_config! {
         /// Time between two windows of a second, s; each filter takes one cycle of it.
         update_s: f64 = 0.25, 0.1, 1.0;
         /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
-        temper: f64 = 0.12, 0.01, 1.0;
+        temper: f64 = 0.08, 0.01, 1.0;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.
@@ -39,7 +39,7 @@ wavewitness_types::stage_config! {
         /// Share of particles that begin anew anywhere in each update.
         lost: f64 = 0.005, 0.0, 0.5;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 8.0, 1.0, 1000.0;
+        proof: f64 = 6.0, 1.0, 1000.0;
         /// … who is known to this, m.
         proof_sd_m: f64 = 0.7, 0.05, 10.0;
         /// Nobody new begins closer than this to somebody, m.
