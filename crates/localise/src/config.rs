@@ -16,16 +16,16 @@ wavewitness_types::stage_config! {
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
         per_cycle: u32 = 100, 10, 20000;
-        /// Time between two windows of half a second, s, if the particles are weighed by then.
+        /// Time between two windows of a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
-        temper: f64 = 0.12, 0.001, 1.0;
+        temper: f64 = 0.08, 0.001, 1.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
         background: f64 = 1.0, 0.0, 2.0;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.
-        floor_share: f64 = 0.02, 0.0, 0.5;
+        floor_share: f64 = 0.05, 0.0, 0.5;
         /// Height of the middle of what scatters, m above the floor.
         scatter_height_m: f64 = 1.15, 0.2, 2.5;
         /// Height of a body's centre, m above the floor: nothing is measured of it.
@@ -37,7 +37,7 @@ wavewitness_types::stage_config! {
         /// Its standard deviation.
         ln_section_sd: f64 = 0.6, 0.0, 3.0;
         /// Chance that a walker turns anywhere within an update.
-        turn: f64 = 0.12, 0.0, 1.0;
+        turn: f64 = 0.3, 0.0, 1.0;
         /// Chance that he stops.
         stop: f64 = 0.05, 0.0, 1.0;
         /// Standard deviation of a velocity at random, m/s an axis.

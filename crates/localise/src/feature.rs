@@ -28,7 +28,7 @@ const MEAN_EXCESS_M: f64 = 1.5;
 /// Scale of excess paths of bodies, m: what the dimensions are chosen for.
 const TYPICAL_EXCESS_M: f64 = 3.0;
 /// How far the true one may be from it, in steps.
-const SMEAR: usize = 2;
+const SMEAR: usize = 4;
 const LIGHT_M_S: f64 = 299_792_458.0;
 /// Departures of strength beyond this are taken as this, dB.
 const MOST_DB: f64 = 8.0;

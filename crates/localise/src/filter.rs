@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::path::Path;
+use crate::proposal;
 use crate::sequence::Sequence;
 use crate::spectrum::{Covariance, Scatter, Sight};
 use crate::window::LENGTH_S;
@@ -37,6 +38,15 @@ pub(crate) struct Particle {
 impl Particle {
     fn is_standing(&self) -> bool {
         self.velocity_m_s[0].abs() + self.velocity_m_s[1].abs() < STANDING_M_S
+    }
+
+    /// Goes on with another velocity since some time in the window's second half: it is seen late.
+    fn turn(&mut self, velocity_m_s: [f64; 2], sequence: &mut Sequence) {
+        let since_s = 0.5 * LENGTH_S * sequence.uniform();
+        for k in 0..2 {
+            self.at_m[k] += since_s * (velocity_m_s[k] - self.velocity_m_s[k]);
+        }
+        self.velocity_m_s = velocity_m_s;
     }
 }
 
@@ -124,7 +134,14 @@ impl Filter {
         self.particles.extend((0..count).map(|_| anywhere(config, room, 1.0 / count as f64, sequence)));
     }
 
-    pub fn predict(&mut self, dt_s: f64, config: &Config, room: &Room, sequence: &mut Sequence) {
+    pub fn predict(
+        &mut self,
+        dt_s: f64,
+        config: &Config,
+        room: &Room,
+        paths: &[Path],
+        sequence: &mut Sequence,
+    ) {
         // So much keeps the deviation that sections are drawn with.
         let section_step = config.ln_section_sd * math::sqrt(SECTION_PULL * (2.0 - SECTION_PULL));
         for p in &mut self.particles {
@@ -133,9 +150,12 @@ impl Filter {
             if chance < config.lost {
                 *p = anywhere(config, room, p.weight, sequence);
             } else if chance < config.lost + config.turn {
-                p.velocity_m_s = [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()];
+                let body_m = [p.at_m[0], p.at_m[1], room.min_m[2] + config.scatter_height_m];
+                let random = [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()];
+                let suggested = proposal::velocity(paths, body_m, config.wavelength_m, sequence);
+                p.turn(suggested.unwrap_or(random), sequence);
             } else if chance < config.lost + config.turn + config.stop {
-                p.velocity_m_s = [0.0; 2];
+                p.turn([0.0; 2], sequence);
             } else if !standing {
                 for v in &mut p.velocity_m_s {
                     *v += config.wander_m_s * sequence.normal();

@@ -1,7 +1,7 @@
 //! Where people are, from the Doppler spectra that they leave on every path between antennas.
 //!
 //! A walker's path over a body grows at a rate that depends on place and velocity; so do its echoes in the walls. A
-//! particle filter for each person (Gordon, Salmond and Smith 1993) asks of every window of half a second how probable the
+//! particle filter for each person (Gordon, Salmond and Smith 1993) asks of every window of a second how probable the
 //! spectra of all paths are, given a place and a velocity (Whittle 1953), and carries the answer on. What changes slowly
 //! (shadows of reflected rays, 15 dB above the lines of a walker) is regressed out of each window before.
 //!
@@ -14,6 +14,7 @@ mod feature;
 mod filter;
 mod geometry;
 mod path;
+mod proposal;
 mod room;
 mod sequence;
 mod slot;

@@ -201,7 +201,12 @@ impl Plan {
         let State { paths, bodies, others, without, sequence, .. } = state;
         let config = &self.config;
         for (k, (path, other)) in paths.iter().zip(others.iter_mut()).enumerate() {
-            let levels = path.window.floor.map(|f| math::max_f32(1.0, config.background as f32 * f));
+            let mut levels = path.window.floor;
+            for level in &mut levels {
+                for (bin, noise) in level.iter_mut().zip(&path.window.noise) {
+                    *bin = math::max_f32(*noise, config.background as f32 * *bin);
+                }
+            }
             *other = Covariance::floor(&levels);
             for (b, body) in bodies[..MAX_FOLLOWED].iter().enumerate() {
                 if body.known && b != which {
@@ -218,7 +223,7 @@ impl Plan {
         if body.filter.particles.is_empty() || dt_s > LONGEST_S && which == MAX_FOLLOWED {
             body.scatter(config, &self.room, sequence);
         } else {
-            body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, sequence);
+            body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, paths, sequence);
         }
         body.at = looked;
         body.filter.begin();

@@ -13,8 +13,10 @@ use wavewitness_num::math;
 pub(crate) const SIGNALS: usize = 4;
 /// Pairs of different signals.
 pub(crate) const PAIRS: usize = SIGNALS * (SIGNALS - 1) / 2;
-/// Bins, 2 to 24 Hz.
-pub(crate) const BINS: usize = 12;
+/// Bins, 4 to 24 Hz.
+pub(crate) const BINS: usize = 11;
+/// Of the distribution of a path's power about the model's: the fewer, the wider.
+const FREEDOM: f64 = 8.0;
 /// What is no variance, in units of the noise.
 const LEAST_PIVOT: f32 = 1e-6;
 
@@ -38,12 +40,9 @@ impl Covariance {
         Covariance { diagonal: [[0.0; BINS]; SIGNALS], re: [[0.0; BINS]; PAIRS], im: [[0.0; BINS]; PAIRS] }
     }
 
-    pub fn floor(levels: &[f32; SIGNALS]) -> Covariance {
-        let mut c = Covariance::zero();
-        for (lane, &level) in c.diagonal.iter_mut().zip(levels) {
-            *lane = [level; BINS];
-        }
-        c
+    /// Independent signals of these powers.
+    pub fn floor(powers: &[Lanes; SIGNALS]) -> Covariance {
+        Covariance { diagonal: *powers, ..Covariance::zero() }
     }
 
     /// Adds `factor` times another.
@@ -59,7 +58,7 @@ impl Covariance {
 
     fn line(&mut self, window: &Window, steering: &Steering, shift: usize, power: f32, floor_share: f32) {
         let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
-        let floor = floor_share * power * steering.power * window.passed[shift.abs_diff(SHIFTS)];
+        let anywhere = floor_share * power;
         let (mut even, mut odd) = ([0.0f32; BINS], [0.0f32; BINS]);
         for m in 0..BINS {
             even[m] = power * (ahead[m] + behind[m]);
@@ -67,7 +66,7 @@ impl Covariance {
         }
         for k in 0..SIGNALS {
             for m in 0..BINS {
-                self.diagonal[k][m] += steering.diagonal[k] * even[m] + floor;
+                self.diagonal[k][m] += steering.diagonal[k] * (even[m] + anywhere * window.noise[m]);
             }
         }
         for e in 0..PAIRS {
@@ -78,7 +77,10 @@ impl Covariance {
         }
     }
 
-    /// −(ln det C + yᴴ C⁻¹ y) over all bins, by `C = L D Lᴴ` (Golub and Van Loan, section 4.1).
+    /// −(ln det C + (n + α) ln(1 + yᴴC⁻¹y/α)) over all bins, by `C = L D Lᴴ` (Golub and Van Loan, section 4.1).
+    ///
+    /// Complex Gaussian spectra of a covariance sC, where s is of inverse gamma distribution (Student's t; Lange, Little and
+    /// Taylor 1989): a body's cross-section depends on which side a path sees, by far more than it varies between people.
     pub fn ln_likelihood(mut self, window: &Window) -> f64 {
         let (mut yr, mut yi) = (window.re, window.im);
         let (mut quadratic, mut ln_determinant) = ([0.0f32; BINS], 0.0);
@@ -94,7 +96,7 @@ impl Covariance {
             for m in 0..BINS {
                 let d = if self.diagonal[j][m] > LEAST_PIVOT { self.diagonal[j][m] } else { LEAST_PIVOT };
                 self.diagonal[j][m] = d;
-                // Twelve of at most 1e20 are finite.
+                // Eleven of at most 1e20 are finite.
                 determinant *= math::min_f64(f64::from(d), 1e20);
                 inverse[m] = 1.0 / d;
             }
@@ -114,7 +116,8 @@ impl Covariance {
             }
         }
         let total: f64 = quadratic.iter().map(|&q| f64::from(q)).sum();
-        -(ln_determinant + total)
+        let count = (SIGNALS * BINS) as f64;
+        -(ln_determinant + (count + FREEDOM) * math::ln(1.0 + total / FREEDOM))
     }
 
     /// Column j of L.

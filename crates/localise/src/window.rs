@@ -1,4 +1,4 @@
-//! The last half second of a path: its signals without what is slow, their spectra, and what a line would look like there.
+//! The last second of a path: its signals without what is slow, their spectra, and what a line would look like there.
 
 use crate::path::{Ring, Sample};
 use crate::spectrum::{BINS, Lanes, SIGNALS};
@@ -7,36 +7,50 @@ use wavewitness_num::{C64, complex, math};
 use wavewitness_types::Timestamp;
 
 /// Length of a window, s.
-pub(crate) const LENGTH_S: f64 = 0.5;
-/// Spacing of bins: the first is at this.
-const BIN_HZ: f64 = 1.0 / LENGTH_S;
+pub(crate) const LENGTH_S: f64 = 1.0;
+/// Spacing of bins: half the width of a line in a Hann window, so that neighbours are nearly independent.
+const BIN_HZ: f64 = 2.0 / LENGTH_S;
+/// First bin, in spacings: what is below is for the most part slow.
+const FIRST_BIN: usize = 2;
+const FIRST_HZ: f64 = FIRST_BIN as f64 * BIN_HZ;
 /// Doppler shifts that are told apart.
-pub(crate) const STEP_HZ: f64 = 0.25;
+pub(crate) const STEP_HZ: f64 = 0.5;
 /// Shifts to either side of zero: to 28 Hz, 1.7 m/s straight along a path.
-pub(crate) const SHIFTS: usize = 112;
+pub(crate) const SHIFTS: usize = 56;
 const BIN_STEPS: usize = (BIN_HZ / STEP_HZ) as usize;
 /// Differences of a bin and a shift, to either side.
-const DIFFERENCES: usize = SHIFTS + BINS * BIN_STEPS;
-/// Functions that a window loses: constant, slope, curvature. Shadows change as slowly.
-const SLOW: usize = 3;
+const DIFFERENCES: usize = SHIFTS + (FIRST_BIN + BINS - 1) * BIN_STEPS;
+/// Functions that a window loses: powers of the time up to the third. Shadows change as slowly.
+const SLOW: usize = 4;
 /// Samples below which a window says nothing.
-pub(crate) const LEAST: usize = 8;
+pub(crate) const LEAST: usize = 16;
 /// Samples of a window at most.
-pub(crate) const MOST: usize = 40;
+pub(crate) const MOST: usize = 64;
+/// Power of a bin that stands out, in units of the floor.
+const PEAK: f64 = 1.5;
 /// Quantile of the bins that is taken for what no line explains.
-const FLOOR_QUANTILE: f64 = 0.4;
+const FLOOR_QUANTILE: f64 = 0.2;
+/// What is slow is not all gone, and its alias is where frames leave one. It is taken for lines at these shifts, whose power falls
+/// with the fourth power of the frequency from this share of the last function's that was taken out.
+const SLOW_FIRST: usize = 4;
+const SLOW_LAST: usize = 12;
+const SLOW_LEFT: f32 = 1.0;
 
 /// A window, and its spectra in units of the noise.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
     pub re: [Lanes; SIGNALS],
     pub im: [Lanes; SIGNALS],
-    /// Level in each bin of what no line explains, at least the noise's.
-    pub floor: [f32; SIGNALS],
+    /// Power in each bin of what no line explains, at least the noise's.
+    pub floor: [Lanes; SIGNALS],
     /// Power in every bin of a line of power one at each shift.
     pub response: Vec<Lanes>,
-    /// Share of a line's power that is left after what is slow is gone, by shift without its sign.
-    pub passed: [f32; SHIFTS + 1],
+    /// Power in every bin of white noise of power one.
+    pub noise: Lanes,
+    /// What is slow leaves in every bin, by the power of the last function that was taken out.
+    slow: Lanes,
+    /// Where the spectra stand out most, Hz without its sign.
+    pub peak_hz: Option<f64>,
     pub known: bool,
 }
 
@@ -67,7 +81,7 @@ impl Frame {
         for q in 0..SLOW {
             for r in 0..f.count {
                 let x = 2.0 * f.time_s[r] / LENGTH_S;
-                f.slow[q][r] = f.weight[r] * [1.0, x, x * x][q];
+                f.slow[q][r] = f.weight[r] * [1.0, x, x * x, x * x * x][q];
             }
             // Twice: once leaves what rounding left.
             for _ in 0..2 {
@@ -106,12 +120,13 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     total
 }
 
-/// Takes the unit vector `e` out of `v`.
-fn remove(e: &[f64], v: &mut [f64]) {
+/// Takes the unit vector `e` out of `v`, and says how much of it there was.
+fn remove(e: &[f64], v: &mut [f64]) -> f64 {
     let part = dot(e, v);
     for (x, y) in v.iter_mut().zip(e) {
         *x -= part * y;
     }
+    part
 }
 
 impl Window {
@@ -119,9 +134,11 @@ impl Window {
         Window {
             re: [[0.0; BINS]; SIGNALS],
             im: [[0.0; BINS]; SIGNALS],
-            floor: [1.0; SIGNALS],
+            floor: [[1.0; BINS]; SIGNALS],
             response: vec![[0.0; BINS]; 2 * SHIFTS + 1],
-            passed: [0.0; SHIFTS + 1],
+            noise: [1.0; BINS],
+            slow: [0.0; BINS],
+            peak_hz: None,
             known: false,
         }
     }
@@ -131,9 +148,11 @@ impl Window {
         let samples = ring.since(end, LENGTH_S);
         self.known = samples.len() >= LEAST;
         if !self.known {
+            self.peak_hz = None;
             return;
         }
         let frame = Frame::new(samples, end);
+        self.respond(&frame);
         let scale = 1.0 / math::sqrt(frame.energy);
         let mut values = [0.0; MOST];
         let mut bins = [C64::default(); BINS];
@@ -141,10 +160,11 @@ impl Window {
             for (r, sample) in samples.iter().enumerate() {
                 values[r] = frame.weight[r] * f64::from(sample.signals[k]);
             }
+            let mut last = 0.0;
             for slow in &frame.slow {
-                remove(&slow[..frame.count], &mut values[..frame.count]);
+                last = scale * remove(&slow[..frame.count], &mut values[..frame.count]);
             }
-            frame.transform(&values, BIN_HZ, BIN_HZ, &mut bins);
+            frame.transform(&values, FIRST_HZ, BIN_HZ, &mut bins);
             let mut powers = [0.0; BINS];
             for (m, z) in bins.iter().enumerate() {
                 (self.re[k][m], self.im[k][m]) = ((z.re * scale) as f32, (z.im * scale) as f32);
@@ -153,36 +173,147 @@ impl Window {
             powers.sort_unstable_by(f64::total_cmp);
             let quantile = powers[((BINS - 1) as f64 * FLOOR_QUANTILE) as usize];
             // Powers of a bin are exponential: their quantile q lies at −ln(1 − q) means.
-            self.floor[k] = math::max_f64(1.0, quantile / -math::ln(1.0 - FLOOR_QUANTILE)) as f32;
+            let level = math::max_f64(1.0, quantile / -math::ln(1.0 - FLOOR_QUANTILE));
+            for m in 0..BINS {
+                self.floor[k][m] = level as f32 * self.noise[m] + (last * last) as f32 * self.slow[m];
+            }
         }
-        self.respond(&frame);
+        self.peak_hz = self.peak_hz();
     }
 
+    /// The centre of mass of the bins about the greatest, if it stands out.
+    fn peak_hz(&self) -> Option<f64> {
+        let mut powers = [0.0; BINS];
+        for k in 0..SIGNALS {
+            for m in 0..BINS {
+                let power = self.re[k][m] * self.re[k][m] + self.im[k][m] * self.im[k][m];
+                powers[m] += f64::from(power / (self.floor[k][m] * SIGNALS as f32));
+            }
+        }
+        let mut top = 0;
+        for m in 1..BINS {
+            if powers[m] > powers[top] {
+                top = m;
+            }
+        }
+        let (mut mass, mut moment) = (0.0, 0.0);
+        for (m, &power) in powers.iter().enumerate().take(top + 2).skip(top.saturating_sub(1)) {
+            mass += power;
+            moment += power * (FIRST_BIN + m) as f64 * BIN_HZ;
+        }
+        (powers[top] > PEAK).then_some(moment / mass)
+    }
+
+    /// What a line at each shift, and white noise, leave in every bin once what is slow is gone.
     fn respond(&mut self, frame: &Frame) {
-        let mut removed = [0.0; SHIFTS + 1];
-        let mut parts = [C64::default(); SHIFTS + 1];
-        for slow in &frame.slow {
-            let mut values = [0.0; MOST];
-            for r in 0..frame.count {
-                values[r] = frame.weight[r] * slow[r];
-            }
-            frame.transform(&values, 0.0, STEP_HZ, &mut parts);
-            for (sum, z) in removed.iter_mut().zip(&parts) {
-                *sum += complex::abs2(*z);
-            }
-        }
-        for (passed, removed) in self.passed.iter_mut().zip(removed) {
-            *passed = math::max_f64(0.0, 1.0 - removed / frame.energy) as f32;
-        }
-        // The response to a difference of frequencies is even in it.
+        // z(ω) = Σ (P w x)(t) e^{−jωt}, P = 1 − Σ s sᵀ: for x = e^{jνt} this is W(ω − ν) − Σ A*(ν) B(ω), where W, A and B
+        // are the transforms of w, s w and s; of real functions, so that negative frequencies have the conjugate.
         let mut kernel = [C64::default(); DIFFERENCES + 1];
         frame.transform(&frame.weight, 0.0, STEP_HZ, &mut kernel);
+        let mut shifted = [[C64::default(); SHIFTS + 1]; SLOW];
+        let mut binned = [[C64::default(); BINS]; SLOW];
+        for k in 0..SLOW {
+            let mut values = [0.0; MOST];
+            for r in 0..frame.count {
+                values[r] = frame.weight[r] * frame.slow[k][r];
+            }
+            frame.transform(&values, 0.0, STEP_HZ, &mut shifted[k]);
+            frame.transform(&frame.slow[k], FIRST_HZ, BIN_HZ, &mut binned[k]);
+        }
         for (q, response) in self.response.iter_mut().enumerate() {
-            let passed = f64::from(self.passed[q.abs_diff(SHIFTS)]);
+            let (ahead, size) = (q >= SHIFTS, q.abs_diff(SHIFTS));
             for (m, lane) in response.iter_mut().enumerate() {
-                let difference = ((m + 1) * BIN_STEPS + SHIFTS).abs_diff(q);
-                *lane = (complex::abs2(kernel[difference]) / frame.energy * passed) as f32;
+                let bin = (FIRST_BIN + m) * BIN_STEPS + SHIFTS;
+                let w = kernel[bin.abs_diff(q)];
+                let mut z = if q > bin { w.conj() } else { w };
+                for k in 0..SLOW {
+                    let a = shifted[k][size];
+                    z -= if ahead { complex::conj_mul(a, binned[k][m]) } else { a * binned[k][m] };
+                }
+                *lane = (complex::abs2(z) / frame.energy) as f32;
             }
         }
+        self.slow = [0.0; BINS];
+        for size in SLOW_FIRST..=SLOW_LAST {
+            let share = SLOW_FIRST as f32 / size as f32;
+            let share = SLOW_LEFT * share * share * share * share;
+            for m in 0..BINS {
+                self.slow[m] += share * (self.response[SHIFTS + size][m] + self.response[SHIFTS - size][m]);
+            }
+        }
+        for m in 0..BINS {
+            let mut total = 0.0;
+            for r in 0..frame.count {
+                let mut z = complex::unit(-TAU * (FIRST_HZ + m as f64 * BIN_HZ) * frame.time_s[r]);
+                for k in 0..SLOW {
+                    z -= binned[k][m] * frame.slow[k][r];
+                }
+                total += frame.weight[r] * frame.weight[r] * complex::abs2(z);
+            }
+            self.noise[m] = (total / frame.energy) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that the responses are those of what the window does, and that what is slow leaves nothing.
+    use super::*;
+
+    const END: Timestamp = Timestamp(10_000_000_000);
+
+    /// The window over a signal, heard as two nodes of a mesh hear it in turn.
+    fn looked(signal: impl Fn(f64) -> f64) -> Window {
+        let mut ring = Ring::new();
+        for n in 0..25 {
+            for slot_ns in [6_250_000, 18_750_000] {
+                let at = Timestamp(8_800_000_000 + n * 50_000_000 + slot_ns);
+                ring.push(Sample { at, signals: [signal(at.0 as f64 * 1e-9 - 9.5) as f32; SIGNALS] });
+            }
+        }
+        let mut window = Window::new();
+        window.look(&ring, END);
+        assert!(window.known);
+        window
+    }
+
+    #[test]
+    fn a_line_has_the_power_that_the_response_says() {
+        for hz in [3.0, 7.5, 18.0] {
+            let mut powers = [0.0f32; BINS];
+            let mut window = Window::new();
+            for phase in 0..32 {
+                let phase = TAU * f64::from(phase) / 32.0;
+                window = looked(|t| 20.0 * math::cos(TAU * hz * t + phase));
+                for (m, power) in powers.iter_mut().enumerate() {
+                    *power += (window.re[0][m] * window.re[0][m] + window.im[0][m] * window.im[0][m]) / 32.0;
+                }
+            }
+            // A cosine of amplitude 20 is two lines of power 100.
+            let shift = (hz / STEP_HZ) as usize;
+            for m in 0..BINS {
+                let (ahead, behind) =
+                    (window.response[SHIFTS + shift][m], window.response[SHIFTS - shift][m]);
+                let expected = 100.0 * (ahead + behind);
+                let off = (powers[m] - expected).abs();
+                assert!(off < 0.01 * expected + 0.01, "{hz} Hz, bin {m}: {} for {expected}", powers[m]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_slow_is_gone() {
+        let window = looked(|t| 3000.0 * (1.0 + t - 2.0 * t * t + t * t * t));
+        for m in 0..BINS {
+            let power = window.re[0][m] * window.re[0][m] + window.im[0][m] * window.im[0][m];
+            assert!(power < 1e-3, "bin {m}: {power}");
+        }
+    }
+
+    #[test]
+    fn the_strongest_shift_is_found_whatever_is_slow() {
+        let window = looked(|t| 3000.0 * t + 10.0 * math::cos(TAU * 6.5 * t));
+        let hz = window.peak_hz.unwrap();
+        assert!((hz - 6.5).abs() < 0.5, "{hz} Hz");
     }
 }
