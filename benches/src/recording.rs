@@ -106,6 +106,12 @@ impl Recording {
         Recording::of_capture(&data().join("ruview_2node/pretrain-1775182186.csi.jsonl"))
     }
 
+    /// The same with every stage on that the defaults leave off.
+    pub fn with_every_stage(mut self) -> Recording {
+        self.config.localise.enabled = true;
+        self
+    }
+
     /// The genesis of a chain over it.
     pub fn genesis(&self) -> Genesis {
         Genesis {

@@ -25,4 +25,5 @@ pub fn first_difference(a: &PoseFrame, b: &PoseFrame) -> Option<String> {
         .or_else(|| differs("gate", &a.gate, &b.gate))
         .or_else(|| differs("quality", &a.quality, &b.quality))
         .or_else(|| differs("breathing", &a.breathing, &b.breathing))
+        .or_else(|| differs("fall", &a.fall, &b.fall))
 }

@@ -1,7 +1,7 @@
 //! A published cycle in words and as JSON, for people who check a proof.
 
 use serde_json::{Value, json};
-use wavewitness_types::{Breathing, Count, Person, PoseFrame, Presence, PresenceBasis};
+use wavewitness_types::{Breathing, Count, FallWatch, Person, PoseFrame, Posture, Presence, PresenceBasis};
 
 fn basis(basis: PresenceBasis) -> &'static str {
     match basis {
@@ -10,7 +10,7 @@ fn basis(basis: PresenceBasis) -> &'static str {
     }
 }
 
-/// Presence, count, breathing and people, a line each.
+/// Presence, count, breathing, falls and people, a line each.
 pub fn frame(frame: &PoseFrame) -> Vec<String> {
     let presence = match frame.presence {
         Presence::Unknown(reason) => format!("unknown ({})", reason.name()),
@@ -30,8 +30,20 @@ pub fn frame(frame: &PoseFrame) -> Vec<String> {
         Breathing::Unknown(reason) => format!("unknown ({})", reason.name()),
         Breathing::Rate(rate) => format!("{:.1} ± {:.1} a minute (1 sigma)", rate.bpm, rate.sigma_bpm),
     };
-    let mut out =
-        vec![format!("presence  {presence}"), format!("count     {count}"), format!("breathing {breathing}")];
+    let fall = match frame.fall {
+        FallWatch::Unknown(reason) => format!("unknown ({})", reason.name()),
+        FallWatch::Watching(None) => "none in the last minute".to_owned(),
+        FallWatch::Watching(Some(fall)) => {
+            let since_s = frame.at.seconds_since(fall.at);
+            format!("{since_s:.1} s ago, probability {:.3}", fall.probability)
+        }
+    };
+    let mut out = vec![
+        format!("presence  {presence}"),
+        format!("count     {count}"),
+        format!("breathing {breathing}"),
+        format!("fall      {fall}"),
+    ];
     if frame.people.is_empty() {
         out.push("people    none is published".to_owned());
     }
@@ -42,15 +54,21 @@ pub fn frame(frame: &PoseFrame) -> Vec<String> {
 fn person(person: &Person) -> String {
     let [x, y, z] = person.position_m;
     let [sx, sy, sz] = person.sigma_m;
+    let posture = match person.posture {
+        Posture::Unknown(_) => String::new(),
+        Posture::Known { class, probability } => {
+            format!(", {} (probability {:.2})", class.name(), probability[class as usize])
+        }
+    };
     format!(
-        "person {:<3}{}, existence {:.3}: x {x:.2} ± {sx:.2} m, y {y:.2} ± {sy:.2} m, z {z:.2} ± {sz:.2} m (1 sigma)",
+        "person {:<3}{}, existence {:.3}: x {x:.2} ± {sx:.2} m, y {y:.2} ± {sy:.2} m, z {z:.2} ± {sz:.2} m (1 sigma){posture}",
         person.id.0,
         person.state.name(),
         person.existence
     )
 }
 
-/// Presence, count, breathing and people as JSON; `null` is what was not measured.
+/// Presence, count, breathing, falls and people as JSON; `null` is what was not measured.
 pub fn frame_json(frame: &PoseFrame) -> Value {
     let presence = match frame.presence {
         Presence::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
@@ -73,6 +91,10 @@ pub fn frame_json(frame: &PoseFrame) -> Value {
             json!({
                 "id": p.id.0, "state": p.state.name(), "existence": p.existence,
                 "position_m": p.position_m, "sigma_m": p.sigma_m,
+                "posture": match p.posture {
+                    Posture::Unknown(_) => None,
+                    Posture::Known { class, .. } => Some(class.name()),
+                },
             })
         })
         .collect();
@@ -82,7 +104,17 @@ pub fn frame_json(frame: &PoseFrame) -> Value {
             json!({ "state": "known", "bpm": rate.bpm, "sigma_bpm": rate.sigma_bpm, "links": rate.links })
         }
     };
+    let fall = match frame.fall {
+        FallWatch::Unknown(reason) => json!({ "state": "unknown", "reason": reason.name() }),
+        FallWatch::Watching(fall) => json!({
+            "state": "watching",
+            "at_ns": fall.map(|f| f.at.0.to_string()),
+            "probability": fall.map(|f| f.probability),
+            "person": fall.and_then(|f| f.person).map(|id| id.0),
+        }),
+    };
     json!({
-        "presence": presence, "count": count, "people": people, "breathing": breathing, "gate": frame.gate.name(),
+        "presence": presence, "count": count, "people": people, "breathing": breathing, "fall": fall,
+        "gate": frame.gate.name(),
     })
 }

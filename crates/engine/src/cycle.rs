@@ -14,8 +14,8 @@ use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
     BootRecord, Breathing, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection,
-    Event, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing, PoseFrame,
-    Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    Event, FallWatch, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing,
+    PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason, VoxelImage,
 };
 use wavewitness_witness::{
     Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
@@ -554,6 +554,17 @@ impl Engine {
         self.states.world.graph()
     }
 
+    /// Where something moved, as of the last cycle; `None` if no image was made in it.
+    pub fn motion_image(&self) -> Option<&VoxelImage> {
+        let made = self.work.imaged.is_some_and(|then| then == self.report.frame.at);
+        self.states.tomography.motion_image().filter(|_| made)
+    }
+
+    /// The impulse responses of the last cycle, ascending by link; a link that was not heard in it has none.
+    pub fn impulse_responses(&self) -> impl Iterator<Item = &CirEstimate> {
+        self.work.cirs.iter().flatten()
+    }
+
     /// The last cycle's report.
     pub fn report(&self) -> &CycleReport {
         &self.report
@@ -622,6 +633,7 @@ fn blank_report(source: Source) -> CycleReport {
             nodes: Vec::with_capacity(MAX_NODES),
             links: Vec::<LinkStatus>::with_capacity(MAX_LINKS),
             breathing: Breathing::Unknown(NoBreathing::NoData),
+            fall: FallWatch::Unknown(UnknownReason::NoData),
         },
         published: Vec::with_capacity(64 << 10),
         witness: Witness {

@@ -39,8 +39,21 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make or show the root key of the witness log
     Key(KeyArgs),
+    /// Take poses out of a journal as a table, or a part of it with its proof
+    Export(crate::export::ExportArgs),
     /// Print a commented configuration with every key
     Config,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Arguments of `run`.

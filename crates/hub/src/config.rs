@@ -1,5 +1,6 @@
 //! The configuration file: every key documented, every value refused with its field and range when wrong.
 
+use crate::access::Access;
 use crate::retention::Retention;
 use crate::witness_log::LogConfig;
 use std::net::SocketAddr;
@@ -24,9 +25,11 @@ pub struct HubConfig {
     pub log_filter: String,
     /// Most WebSocket clients at once.
     pub max_clients: u32,
+    /// Who may do what.
+    pub access: Access,
     /// The transparency log.
     pub log: LogConfig,
-    /// What is deleted by age.
+    /// What is deleted by age or size.
     pub retention: Retention,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
@@ -40,7 +43,8 @@ impl Default for HubConfig {
             http_bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             source: Source::Live,
             log_filter: "info".to_owned(),
-            max_clients: 256,
+            max_clients: 1024,
+            access: Access::default(),
             log: LogConfig::default(),
             retention: Retention::default(),
             engine: EngineConfig::default(),
@@ -48,7 +52,8 @@ impl Default for HubConfig {
     }
 }
 
-const TOP: [&str; 8] = ["hub", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 10] =
+    ["hub", "http", "token", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.
@@ -64,6 +69,8 @@ impl HubConfig {
         for (name, value) in &table {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
+                "http" => config.access.read_http(section(name, value)?)?,
+                "token" => config.access.read_tokens(value)?,
                 "log" => config.read_log(section(name, value)?)?,
                 "retention" => config.read_retention(section(name, value)?)?,
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
@@ -78,6 +85,7 @@ impl HubConfig {
                 }
             }
         }
+        config.access.may_listen("hub.http_bind", config.http_bind)?;
         config.engine.check()?;
         Ok(config)
     }
@@ -135,7 +143,8 @@ impl HubConfig {
         for (key, value) in table {
             match key.as_str() {
                 "days" => self.retention.days = whole("retention.days", value, 0, 36_500)?,
-                _ => return Err(unknown("retention.", key, &["days"])),
+                "gigabytes" => self.retention.bytes = gigabytes("retention.gigabytes", value)?,
+                _ => return Err(unknown("retention.", key, &["days", "gigabytes"])),
             }
         }
         Ok(())
@@ -204,6 +213,16 @@ fn whole(field: &str, value: &Value, low: u32, high: u32) -> Result<u32, ConfigE
         .ok_or_else(|| wrong(field, value, format_args!("a whole number, {low} to {high}")))
 }
 
+/// As bytes; 0 stays 0.
+fn gigabytes(field: &str, value: &Value) -> Result<u64, ConfigError> {
+    value
+        .as_float()
+        .or_else(|| value.as_integer().map(|x| x as f64))
+        .filter(|x| *x == 0.0 || (0.1..=1e6).contains(x))
+        .map(|x| (x * 1e9) as u64)
+        .ok_or_else(|| wrong(field, value, "0, or a number from 0.1 to 1000000"))
+}
+
 fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
     let number = |v: &Value| v.as_float().or_else(|| v.as_integer().map(|x| x as f64));
     let list: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(number).collect());
@@ -235,7 +254,7 @@ fn read_room(table: &Table) -> Result<Room, ConfigError> {
     Ok(Room { min_m, max_m })
 }
 
-fn tables<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a Table>, ConfigError> {
+pub(crate) fn tables<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a Table>, ConfigError> {
     value
         .as_array()
         .and_then(|list| list.iter().map(Value::as_table).collect())
@@ -319,6 +338,12 @@ mod tests {
         assert!(refusal("[hub]\nport = 3").starts_with("hub.port = (unknown key)"));
         assert!(refusal("[room]\nmin_m = [0,0,0]\nmax_m = [5, 0.1, 3]").contains("at least 0.5 m"));
         assert!(refusal("hub = 3").contains("a section: [hub]"));
+        assert_eq!(
+            refusal("[retention]\ngigabytes = 0.05"),
+            "retention.gigabytes = 0.05: allowed is 0, or a number from 0.1 to 1000000"
+        );
+        let kept = HubConfig::from_toml("[retention]\ngigabytes = 1.5").unwrap().retention;
+        assert_eq!(kept.bytes, 1_500_000_000);
         assert!(refusal("[hub").contains("a TOML document"));
     }
 

@@ -6,16 +6,22 @@
 //! What this crate does not do: no signal processing, no decision about presence or pose, no default that stands in
 //! for a measurement.
 
+pub mod access;
 pub mod boot;
 pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
 pub mod cycle;
+pub mod dashboard;
 pub mod demo;
 pub mod doctor;
+pub mod export;
 pub mod log;
 pub mod message;
+pub mod metrics;
+pub mod publish;
+pub mod recent;
 pub mod record;
 pub mod replay;
 pub mod retention;
@@ -25,5 +31,6 @@ pub mod simulate;
 pub mod status;
 pub mod store;
 pub mod terminal;
+pub mod timings;
 pub mod udp;
 pub mod witness_log;

@@ -1,11 +1,12 @@
 //! `wavewitness`: the hub and its subcommands.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::path::Path;
 use std::process::ExitCode;
 use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs};
 use wavewitness_hub::config::{self, HubConfig};
-use wavewitness_hub::{boot, demo, doctor, log, record, replay, run, simulate, witness_log};
+use wavewitness_hub::{boot, demo, doctor, export, log, record, replay, run, simulate, witness_log};
+use wavewitness_proof::manual;
 
 fn load(path: Option<&Path>) -> Result<HubConfig, String> {
     let Some(path) = path else { return Ok(HubConfig::default()) };
@@ -84,6 +85,12 @@ fn main() -> ExitCode {
             print!("{}", config::sample());
             Ok(true)
         }
+        Command::Export(args) => export::export(&args.command),
+        Command::Completions { shell } => {
+            manual::completions(Cli::command(), shell, &mut std::io::stdout());
+            Ok(true)
+        }
+        Command::Man { out } => manual::pages(Cli::command(), &out).map(|()| true).map_err(Into::into),
         Command::Key(args) => key(&args.command).map(|()| true),
         Command::Replay(args) => replay::replay(&config, &args).map(|()| true),
         Command::Import(args) => replay::import(&config, &args).map(|()| true),

@@ -6,6 +6,7 @@ use crate::clock::{Clock, Stopwatch, iso8601};
 use crate::config::HubConfig;
 use crate::cycle::{Datagram, JournalGone, Pipeline};
 use crate::message;
+use crate::publish;
 use crate::retention::Retention;
 use crate::server::{self, Shared};
 use crate::status::Status;
@@ -19,7 +20,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use wavewitness_engine::{Engine, EngineConfig};
 use wavewitness_journal::{Capture, Chunk, Content, Journal};
 use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Timestamp};
@@ -157,7 +158,7 @@ fn run(
         }
     };
     let status = Status::new(genesis.digest(), source, start);
-    let (messages, _) = broadcast::channel(server::CLIENT_QUEUE);
+    let messages = publish::channel();
     let serving = match (pace, http) {
         (Pace::Real, address) => {
             Some(Serving::start(config, address.unwrap_or(config.http_bind), &status, &messages, &genesis)?)
@@ -253,9 +254,10 @@ impl Serving {
         config: &HubConfig,
         address: SocketAddr,
         status: &Status,
-        messages: &broadcast::Sender<tokio_tungstenite::tungstenite::Utf8Bytes>,
+        messages: &publish::Sender,
         genesis: &wavewitness_witness::Genesis,
     ) -> Result<Serving, Failure> {
+        config.access.may_listen("--http", address)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
         let listener = runtime
@@ -267,10 +269,13 @@ impl Serving {
         let shared = Shared {
             status: status.clone(),
             messages: messages.clone(),
-            hello: Arc::new(move || message::hello(&genesis, seen.source()).to_json()),
+            hello: Arc::new(move || message::hello(&genesis, seen.source())),
             commands: None,
             max_clients: config.max_clients,
+            access: server::Door::new(&config.access)?,
+            failures: server::Failures::default(),
             data_dir: None,
+            geometry: Arc::new(config.engine.geometry.clone()),
             clock: Clock::start(),
             stop: stopped,
         };

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
 use crate::message;
+use crate::publish;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use wavewitness_types::{BootRecord, Command, Timestamp};
 use wavewitness_witness::Genesis;
 
@@ -29,6 +30,8 @@ pub enum RunError {
     Open(OpenError),
     /// A socket, thread or signal could not be set up: what, and why.
     System(String, io::Error),
+    /// Who may do what can't be put into force: which field, and why.
+    Access(String),
     /// The journal could not be written.
     Journal(String),
 }
@@ -38,6 +41,7 @@ impl std::fmt::Display for RunError {
         match self {
             RunError::Open(e) => e.fmt(f),
             RunError::System(what, e) => write!(f, "{what}: {e}"),
+            RunError::Access(e) => f.write_str(e),
             RunError::Journal(e) => write!(f, "the journal can't be written: {e}"),
         }
     }
@@ -63,6 +67,8 @@ pub struct Hub {
     pub notes: Vec<String>,
     /// Takes an operator's commands.
     pub commands: SyncSender<Command>,
+    /// Who may do what.
+    pub door: server::Door,
     stop: Arc<AtomicBool>,
     stopped: watch::Sender<bool>,
     cycle: std::thread::JoinHandle<Result<(), String>>,
@@ -76,6 +82,9 @@ pub struct Hub {
 /// If the data directory, an address or a thread is not to be had.
 pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'static) -> Result<Hub, RunError> {
     let clock = Clock::start();
+    let door = server::Door::new(&config.access).map_err(RunError::Access)?;
+    let open = config.access.may_listen("hub.http_bind", config.http_bind);
+    open.map_err(|e| RunError::Access(e.to_string()))?;
     // Sockets first: an address that is in use must not leave a boot in the chain.
     let socket =
         udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
@@ -90,7 +99,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
 
     let status = Status::new(opened.genesis.digest(), config.source, now);
     status.update(|s| (s.udp, s.http) = (Some(udp), Some(http)));
-    let (messages, _) = broadcast::channel(server::CLIENT_QUEUE);
+    let messages = publish::channel();
     let (stopped, stop_seen) = watch::channel(false);
     let (commands, command_queue) = sync_channel(16);
     let (datagrams, datagram_queue) = sync_channel(udp::QUEUE);
@@ -118,11 +127,14 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         messages,
         hello: {
             let (genesis, status) = (opened.genesis.clone(), status.clone());
-            Arc::new(move || message::hello(&genesis, status.source()).to_json())
+            Arc::new(move || message::hello(&genesis, status.source()))
         },
         commands: Some(commands.clone()),
         max_clients: config.max_clients,
+        access: door.clone(),
+        failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
+        geometry: Arc::new(config.engine.geometry.clone()),
         clock,
         stop: stop_seen,
     };
@@ -142,7 +154,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         .name("cycle".into())
         .spawn(move || cycle.run(heartbeat))
         .map_err(system("can't start the cycle thread"))?;
-    Ok(Hub { udp, http, genesis, status, notes, commands, stop, stopped, cycle, receiver, server })
+    Ok(Hub { udp, http, genesis, status, notes, commands, door, stop, stopped, cycle, receiver, server })
 }
 
 /// What the cycle thread owns.
@@ -216,7 +228,11 @@ pub fn run(
             tracing::info!("{note}");
         }
         tracing::info!("receiving on {} as {}", hub.udp, hub.status.source().name());
-        tracing::info!("serving http://{0}/api/v1/status and ws://{0}/ws/poses", hub.http);
+        let s = if config.access.tls.is_some() { "s" } else { "" };
+        tracing::info!("serving http{s}://{0}/ (the dashboard) and ws{s}://{0}/ws/v1", hub.http);
+        if s.is_empty() && !hub.http.ip().is_loopback() {
+            tracing::warn!("tokens travel unencrypted: set http.tls_cert and http.tls_key, or use a proxy");
+        }
         let told = wait(&hub, config_file, &logs).await?;
         tracing::info!("stopping: {told}");
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
@@ -264,7 +280,7 @@ async fn wait(
         tokio::select! {
             _ = interrupt.recv() => return Ok("SIGINT"),
             _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = hangup.recv() => reload(config_file.as_deref(), logs),
+            _ = hangup.recv() => reload(config_file.as_deref(), logs, &hub.door),
             _ = look.tick() => {
                 if hub.ended() {
                     return Ok("the cycle thread has ended");
@@ -281,7 +297,7 @@ async fn wait(
 }
 
 /// SIGHUP: takes what can be changed while running, and says what can't.
-fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle) {
+fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle, door: &server::Door) {
     let Some(path) = config_file else {
         tracing::warn!("SIGHUP: there is no configuration file to reload");
         return;
@@ -293,8 +309,14 @@ fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle) {
             return;
         }
     };
-    match HubConfig::from_toml(&text).map_err(|e| e.to_string()).and_then(|c| logs.set(&c.log_filter)) {
-        Ok(()) => tracing::info!("SIGHUP: log.filter is reloaded; every other key takes a restart"),
+    let taken = HubConfig::from_toml(&text).map_err(|e| e.to_string()).and_then(|config| {
+        door.reload(&config.access)?;
+        logs.set(&config.log_filter)
+    });
+    match taken {
+        Ok(()) => tracing::info!(
+            "SIGHUP: log.filter, tokens, origins and certificate are reloaded; every other key takes a restart"
+        ),
         Err(e) => tracing::error!("SIGHUP: {e}; nothing is changed"),
     }
 }

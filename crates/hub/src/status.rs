@@ -2,6 +2,9 @@
 
 use crate::clock::iso8601;
 use crate::message;
+use crate::timings::Timings;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -62,6 +65,27 @@ pub struct LogState {
     pub signed: Timestamp,
 }
 
+/// Clients and requests that were refused or given up, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Served {
+    /// Connections closed at once: there were too many.
+    pub refused_connections: u64,
+    /// Clients beyond `hub.max_clients`.
+    pub refused_clients: u64,
+    /// Requests of a page of another origin.
+    pub refused_origins: u64,
+    /// Requests with a wrong token.
+    pub refused_tokens: u64,
+    /// Messages without a meaning.
+    pub malformed: u64,
+    /// Clients that sent too much at once.
+    pub oversized: u64,
+    /// Clients that took nothing for 10 s.
+    pub stalled: u64,
+    /// Clients that said nothing for 60 s.
+    pub silent: u64,
+}
+
 /// One look at the hub.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -93,6 +117,8 @@ pub struct Snapshot {
     pub world: Option<Graph>,
     /// Clients connected now.
     pub clients: u32,
+    /// Clients and requests that were refused or given up, since the start.
+    pub served: Served,
     /// Cycles left out for slow clients since the start.
     pub dropped: u64,
     /// The transparency log; `None` if none is kept, or nothing is signed yet.
@@ -101,14 +127,14 @@ pub struct Snapshot {
     pub fault: Option<String>,
 }
 
-/// The shared snapshot.
+/// The shared snapshot, and beside it how long things took.
 #[derive(Clone)]
-pub struct Status(Arc<Mutex<Snapshot>>);
+pub struct Status(Arc<Mutex<Snapshot>>, Timings);
 
 impl Status {
     /// A status before the first cycle.
     pub fn new(genesis: Digest, source: Source, started: Timestamp) -> Status {
-        Status(Arc::new(Mutex::new(Snapshot {
+        let snapshot = Snapshot {
             genesis,
             head: genesis,
             udp: None,
@@ -123,10 +149,17 @@ impl Status {
             rejects: BTreeMap::new(),
             world: None,
             clients: 0,
+            served: Served::default(),
             dropped: 0,
             log: None,
             fault: None,
-        })))
+        };
+        Status(Arc::new(Mutex::new(snapshot)), Timings::default())
+    }
+
+    /// How long things took since the start.
+    pub fn timings(&self) -> &Timings {
+        &self.1
     }
 
     /// Changes the snapshot.
@@ -264,6 +297,7 @@ impl Snapshot {
             "rejected": self.rejects,
             "clients": self.clients,
             "dropped_cycles": self.dropped,
+            "served": self.served,
             "ready": self.not_ready().is_empty(),
             "not_ready": self.not_ready(),
             "advice": self.advice(),

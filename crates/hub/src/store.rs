@@ -3,10 +3,12 @@
 //! What is published is what was witnessed and handed to the operating system; `fdatasync` follows once a second from
 //! a thread of its own, because a storage card may stall for long. A journal that can't be written stops publishing.
 
-use crate::clock::Clock;
-use crate::message::{self, Message};
+use crate::clock::{Clock, Stopwatch};
+use crate::message;
+use crate::publish::{self, Detail, Published, Update};
 use crate::retention::Retention;
 use crate::status::Status;
+use crate::timings::Timings;
 use crate::witness_log::{LiveLog, Signing};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,8 +16,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::broadcast;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use wavewitness_journal::{CycleRecord, EntryRecord, EventBytes, JournalError, SyncHandle, Writer};
 use wavewitness_ledger::LedgerError;
 use wavewitness_types::{Canonical, Event, PoseFrame, Timestamp};
@@ -23,8 +23,8 @@ use wavewitness_witness::{Digest, Witness};
 
 /// Cycles that wait for the journal before the cycle thread has to: about 3 s.
 const QUEUE: usize = 64;
-/// Seconds between two looks at what is too old, and from the start to the first.
-const RETENTION_EVERY: u64 = 3600;
+/// Seconds between two looks at what is too old or too much, and from the start to the first.
+const RETENTION_EVERY: u64 = 600;
 const RETENTION_FIRST: u64 = 30;
 
 /// A journalled event.
@@ -71,6 +71,8 @@ pub struct CycleBatch {
     pub published: Vec<u8>,
     /// What is published.
     pub frame: PoseFrame,
+    /// What only some cycles carry.
+    pub detail: Option<Box<Detail>>,
     /// From tick to witness.
     pub compute_ns: u64,
 }
@@ -123,14 +125,14 @@ pub struct Sinks {
     pub journal: Option<Writer>,
     /// The log over the journal: who is told, and who signs.
     pub log: Option<(LiveLog, Signing)>,
-    /// What is deleted by age.
+    /// What is deleted by age or size.
     pub retention: Retention,
     /// Time, for signing.
     pub clock: Clock,
     /// Where baselines are kept; `None` to keep none.
     pub baselines: Option<PathBuf>,
     /// Clients.
-    pub messages: Option<broadcast::Sender<Utf8Bytes>>,
+    pub messages: Option<publish::Sender>,
     /// What the hub knows about itself.
     pub status: Status,
     /// Digest of the chain's genesis.
@@ -163,15 +165,22 @@ struct Durable {
     signing: Option<Signing>,
     clock: Clock,
     retention: Retention,
+    timings: Timings,
     syncs: u64,
 }
 
 impl Durable {
     fn sync(&mut self) -> Result<(), StoreError> {
-        let Durable { journal, directory, signing, clock, retention, syncs } = self;
+        let Durable { journal, directory, signing, clock, retention, timings, syncs } = self;
+        let sync = || {
+            let watch = Stopwatch::start();
+            journal.sync()?;
+            timings.sync(watch.nanos());
+            Ok(())
+        };
         match signing {
-            Some(signing) => signing.sign::<StoreError>(clock.now(), || Ok(journal.sync()?))?,
-            None => journal.sync()?,
+            Some(signing) => signing.sign::<StoreError>(clock.now(), sync)?,
+            None => sync()?,
         }
         if *syncs % RETENTION_EVERY == RETENTION_FIRST {
             retention.apply(directory, signing.as_mut(), clock.now(), || Ok(journal.sync()?))?;
@@ -227,8 +236,8 @@ fn run(mut sinks: Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreE
         tracing::error!("{what} can't be written, publishing stops: {e}");
         sinks.status.update(|s| s.fault = Some(format!("{what} can't be written: {e}")));
         if let Some(messages) = &sinks.messages {
-            let _ =
-                messages.send(message::stopped(&format!("{what} can't be written: {e}")).to_json().into());
+            let reason = format!("{what} can't be written: {e}");
+            let _ = messages.send(Published::Stopped(reason.into()));
         }
     }
     result
@@ -253,6 +262,7 @@ impl Written {
             signing,
             clock: sinks.clock,
             retention: sinks.retention,
+            timings: sinks.status.timings().clone(),
             syncs: 0,
         };
         let syncer = Syncer::start(durable)
@@ -308,7 +318,9 @@ fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(),
         match message {
             StoreMessage::Cycle(batch) => {
                 if let Some(written) = &mut written {
+                    let watch = Stopwatch::start();
                     written.cycle(&batch)?;
+                    sinks.status.timings().written(watch.nanos());
                 }
                 publish(sinks, *batch);
             }
@@ -337,11 +349,15 @@ fn publish(sinks: &Sinks, batch: CycleBatch) {
         && messages.receiver_count() > 0
     {
         let cycle = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
-        let text = Message::Cycle(Box::new(cycle)).to_json();
         // No receiver left is no error: the next subscriber gets the next cycle.
-        let _ = messages.send(text.into());
+        let _ = messages.send(Published::Cycle(Arc::new(Update::new(cycle, batch.detail))));
     }
+    let delay_ns = sinks.clock.now().nanos_since(batch.frame.at);
     sinks.status.update(|s| {
+        // A replay's cycles ended when they were recorded.
+        if s.udp.is_some() {
+            sinks.status.timings().published(delay_ns);
+        }
         s.cycles += 1;
         s.head = batch.witness.chain;
         s.computed(batch.compute_ns);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fmt::Write;
-use wavewitness_types::{Breathing, CalibrationState, Count, PoseFrame, Presence, PresenceBasis};
+use wavewitness_types::{Breathing, CalibrationState, Count, FallWatch, PoseFrame, Presence, PresenceBasis};
 
 /// One line for a cycle.
 pub fn line(frame: &PoseFrame) -> String {
@@ -41,6 +41,10 @@ pub fn line(frame: &PoseFrame) -> String {
     }
     if let Breathing::Rate(rate) = frame.breathing {
         let _ = write!(out, "  breath {:.1} ± {:.1}/min", rate.bpm, rate.sigma_bpm);
+    }
+    if let FallWatch::Watching(Some(fall)) = frame.fall {
+        let _ =
+            write!(out, "  fall {:.0} s ago (p {:.2})", frame.at.seconds_since(fall.at), fall.probability);
     }
     for person in &frame.people {
         let [x, y, _] = person.position_m;

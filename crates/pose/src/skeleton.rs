@@ -11,7 +11,7 @@
 //! (rounded from Gordon et al. 2014, ANSUR II).
 
 use wavewitness_num::math;
-use wavewitness_types::{Basis, Keypoint, Person, PersonTrack};
+use wavewitness_types::{Basis, Heading, Keypoint, NoPosture, Person, PersonTrack, Posture};
 
 use crate::Config;
 
@@ -125,6 +125,9 @@ pub(crate) fn person(config: &Config, track: &PersonTrack) -> Person {
         sigma_m: [0.0; 3],
         velocity_m_s: [0.0; 3],
         keypoints: TEMPLATE.each_ref().map(|joint| keypoint(config, track, joint, heading)),
+        posture: Posture::Unknown(NoPosture::NoData),
+        heading: heading
+            .map(|(rad, variance)| Heading { rad: rad as f32, sigma_rad: math::sqrt(variance) as f32 }),
     };
     for k in 0..3 {
         out.position_m[k] = track.mean[k] as f32;

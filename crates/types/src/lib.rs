@@ -31,8 +31,8 @@ pub use ids::{CycleIndex, LinkId, Mac, NodeId, TrackId};
 pub use link::{CyclePlan, Identification, Layout, Link, Transmitter};
 pub use people::{Detection, PersonTrack, TrackState};
 pub use pose_frame::{
-    Basis, Breathing, BreathingRate, Count, Keypoint, KeypointName, NoBreathing, Person, PoseFrame, Presence,
-    PresenceBasis, Quality, UnknownReason,
+    Basis, Breathing, BreathingRate, Count, Fall, FallWatch, Heading, Keypoint, KeypointName, NoBreathing,
+    NoPosture, Person, PoseFrame, Posture, PostureClass, Presence, PresenceBasis, Quality, UnknownReason,
 };
 pub use status::{CalibrationState, Gate, LinkStatus, NodeHealth, RefusalReason};
 pub use tones::ToneGrid;

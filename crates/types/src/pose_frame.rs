@@ -8,6 +8,11 @@ use crate::people::TrackState;
 use crate::status::{Gate, LinkStatus, NodeHealth};
 use crate::units::Timestamp;
 
+mod body;
+mod decode;
+
+pub use body::{Fall, FallWatch, Heading, NoPosture, Posture, PostureClass};
+
 /// Where a number comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -104,6 +109,10 @@ pub struct Person {
     pub velocity_m_s: [f32; 3],
     /// COCO order.
     pub keypoints: [Keypoint; 17],
+    /// In which posture.
+    pub posture: Posture,
+    /// Where the body faces; `None` if nothing told it.
+    pub heading: Option<Heading>,
 }
 
 /// Why something is not known.
@@ -304,6 +313,8 @@ pub struct PoseFrame {
     pub links: Vec<LinkStatus>,
     /// How fast does somebody in the room breathe?
     pub breathing: Breathing,
+    /// Did somebody in the room fall lately?
+    pub fall: FallWatch,
 }
 
 impl Canonical for Keypoint {
@@ -317,7 +328,25 @@ impl Canonical for Keypoint {
 
 impl Canonical for Person {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { id, state, existence, position_m, sigma_m, velocity_m_s, keypoints } = self;
+        self.place(out);
+        self.body(out);
+    }
+}
+
+impl Person {
+    /// What frames of every numerics version say of a person.
+    fn place<S: Sink>(&self, out: &mut S) {
+        let Self {
+            id,
+            state,
+            existence,
+            position_m,
+            sigma_m,
+            velocity_m_s,
+            keypoints,
+            posture: _,
+            heading: _,
+        } = self;
         id.canonical(out);
         state.canonical(out);
         out.f32(*existence);
@@ -325,6 +354,13 @@ impl Canonical for Person {
         out.f32s(sigma_m);
         out.f32s(velocity_m_s);
         keypoints.iter().for_each(|k| k.canonical(out));
+    }
+
+    /// What they say of him since: the frame has it at its end, so that older frames are their beginning.
+    fn body<S: Sink>(&self, out: &mut S) {
+        let Self { posture, heading, .. } = self;
+        posture.canonical(out);
+        out.option(heading.as_ref(), |s, h| h.canonical(s));
     }
 }
 
@@ -404,6 +440,7 @@ impl Canonical for PoseFrame {
             nodes,
             links,
             breathing,
+            fall,
         } = self;
         cycle.canonical(out);
         at.canonical(out);
@@ -411,13 +448,14 @@ impl Canonical for PoseFrame {
         presence.canonical(out);
         out.option(motion.as_ref(), |s, &v| s.f32(v));
         count.canonical(out);
-        people.as_slice().canonical(out);
+        out.count(people.len());
+        people.iter().for_each(|p| p.place(out));
         gate.canonical(out);
         quality.canonical(out);
         nodes.as_slice().canonical(out);
         links.as_slice().canonical(out);
         breathing.canonical(out);
+        people.iter().for_each(|p| p.body(out));
+        fall.canonical(out);
     }
 }
-
-mod decode;

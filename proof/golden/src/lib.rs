@@ -9,10 +9,13 @@
 //! Beside a golden lie the digests of its every cycle and the values of some ([`companion`]); [`names`] tells which link,
 //! tone and quantity a value is, and [`difference`] says all that of a golden that fails.
 //!
+//! [`drive`] is how any scene goes through the engine: the accuracy tables and the whole-system tests use it, too.
+//!
 //! What this crate does not do: it reads no journal and decides on no new golden (`proof-runner bless` does); it does not
 //! say whether a chain is right, only whether it is the one that was minted.
 
 pub mod companion;
+pub mod drive;
 mod explain;
 pub mod names;
 mod tap;

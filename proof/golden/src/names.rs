@@ -646,7 +646,9 @@ impl<'a> Walk<'a> {
         self.presence()?;
         self.option_f32("motion")?;
         self.count()?;
+        let mut people = 0;
         self.list("person", |w| {
+            people += 1;
             w.u32("track")?;
             w.u8("state")?;
             w.f32("existence")?;
@@ -665,7 +667,35 @@ impl<'a> Walk<'a> {
         self.quality()?;
         self.list("node entry", Self::node_health)?;
         self.list("link entry", |w| w.within_link(0, Self::link_status))?;
-        self.breathing()
+        self.breathing()?;
+        (0..people).try_for_each(|k| self.within(&format!("person {k}"), Self::body))?;
+        self.fall_watch()
+    }
+
+    fn body(&mut self) -> Read {
+        match self.code("posture known", 2)? {
+            0 => self.u8("why the posture is unknown").map(drop)?,
+            _ => {
+                self.u8("posture")?;
+                let classes = wavewitness_types::PostureClass::ALL;
+                classes.iter().try_for_each(|c| self.f32(&format!("probability of {}", c.name())))?;
+            }
+        }
+        self.option("heading", |w, _| {
+            w.f32("heading, rad")?;
+            w.f32("its sigma, rad")
+        })
+    }
+
+    fn fall_watch(&mut self) -> Read {
+        if self.code("falls watched", 2)? == 0 {
+            return self.u8("why falls are not watched").map(drop);
+        }
+        self.option("fall", |w, _| {
+            w.u64("time of the fall, ns")?;
+            w.f32("its probability")?;
+            w.option("person who fell", |w, name| w.u32(name).map(drop))
+        })
     }
 
     fn node_health(&mut self) -> Read {

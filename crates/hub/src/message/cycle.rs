@@ -38,6 +38,9 @@ pub struct Cycle {
     /// How fast does somebody breathe?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breathing: Option<Breathing>,
+    /// Did somebody fall lately?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fall: Option<FallWatch>,
     /// How good this cycle was.
     pub quality: Quality,
     /// Nodes, ascending by id.
@@ -118,6 +121,66 @@ pub enum Breathing {
     },
 }
 
+/// Did somebody fall lately?
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum FallWatch {
+    /// Nobody watches.
+    Unknown {
+        /// Why.
+        reason: &'static str,
+    },
+    /// Nobody fell in the last minute, as far as it was seen.
+    None,
+    /// Somebody fell in the last minute.
+    Fallen {
+        /// When it was decided, UTC.
+        at: String,
+        /// Probability that it was a fall.
+        probability: f32,
+        /// The track; `null` if nobody was placed.
+        person: Option<u32>,
+    },
+}
+
+/// In which posture is somebody?
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub enum Posture {
+    /// It can't be said.
+    Unknown {
+        /// Why.
+        reason: &'static str,
+    },
+    /// It can.
+    Known {
+        /// The most probable: `standing`, `walking`, `sitting`, `lying` or `falling`.
+        class: &'static str,
+        /// Probability of each.
+        probability: PostureProbability,
+    },
+}
+
+/// Probability of each posture; sums to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[allow(missing_docs)]
+pub struct PostureProbability {
+    pub standing: f32,
+    pub walking: f32,
+    pub sitting: f32,
+    pub lying: f32,
+    pub falling: f32,
+}
+
+/// Where a body faces.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Heading {
+    /// From +x towards +y, −π to π.
+    pub rad: f32,
+    /// One sigma.
+    pub sigma_rad: f32,
+}
+
 /// One person.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Person {
@@ -137,6 +200,12 @@ pub struct Person {
     /// Velocity of the body centre, m/s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub velocity_m_s: Option<[f32; 3]>,
+    /// In which posture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub posture: Option<Posture>,
+    /// Where the body faces; `null` if nothing told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heading: Option<Option<Heading>>,
     /// Seventeen, COCO order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keypoints: Option<Vec<Keypoint>>,
@@ -294,6 +363,7 @@ pub fn cycle(frame: &PoseFrame, witness: &wavewitness_witness::Witness, genesis:
         people: Some(frame.people.iter().map(person).collect()),
         gate: frame.gate.name(),
         breathing: Some(breathing(&frame.breathing)),
+        fall: Some(fall(&frame.fall)),
         quality: quality(&frame.quality),
         nodes: Some(nodes(frame)),
         links: Some(links(frame)),
@@ -346,6 +416,30 @@ fn breathing(breathing: &types::Breathing) -> Breathing {
     }
 }
 
+fn fall(watch: &types::FallWatch) -> FallWatch {
+    match watch {
+        types::FallWatch::Unknown(reason) => FallWatch::Unknown { reason: reason.name() },
+        types::FallWatch::Watching(None) => FallWatch::None,
+        types::FallWatch::Watching(Some(fall)) => FallWatch::Fallen {
+            at: iso8601(fall.at),
+            probability: fall.probability,
+            person: fall.person.map(|id| id.0),
+        },
+    }
+}
+
+fn posture(posture: &types::Posture) -> Posture {
+    match posture {
+        types::Posture::Unknown(reason) => Posture::Unknown { reason: reason.name() },
+        &types::Posture::Known { class, probability: [standing, walking, sitting, lying, falling] } => {
+            Posture::Known {
+                class: class.name(),
+                probability: PostureProbability { standing, walking, sitting, lying, falling },
+            }
+        }
+    }
+}
+
 fn quality(quality: &types::Quality) -> Quality {
     let &types::Quality { score, frames, rejected, unassigned, links_heard, links_known } = quality;
     Quality { score, frames, rejected, unassigned, links_heard, links_known }
@@ -365,6 +459,8 @@ fn person(person: &types::Person) -> Person {
         position_m: Some(person.position_m),
         sigma_m: Some(person.sigma_m),
         velocity_m_s: Some(person.velocity_m_s),
+        posture: Some(posture(&person.posture)),
+        heading: Some(person.heading.map(|h| Heading { rad: h.rad, sigma_rad: h.sigma_rad })),
         keypoints: Some(keypoints.collect()),
     }
 }
@@ -460,6 +556,7 @@ mod tests {
             nodes: Vec::new(),
             links: Vec::new(),
             breathing: types::Breathing::Unknown(NoBreathing::TooShort),
+            fall: types::FallWatch::Unknown(UnknownReason::TooFewLinks),
         };
         let witness = wavewitness_witness::Witness {
             kind: EntryKind::Cycle,
@@ -482,6 +579,7 @@ mod tests {
         assert!(value.as_object().unwrap().contains_key("motion"), "unknown is null, not absent");
         assert_eq!(value["motion"], Value::Null);
         assert_eq!(value["breathing"], json!({ "state": "unknown", "reason": "too-short" }));
+        assert_eq!(value["fall"], json!({ "state": "unknown", "reason": "too-few-links" }));
         assert_eq!(value["witness"]["chain"], "ab".repeat(32));
     }
 }

@@ -4,17 +4,19 @@
 //! privacy mode. Nothing leaves the hub but through these types, so that one place can redact them.
 
 mod cycle;
+pub mod live;
 mod world;
 
 pub use cycle::{
     Breathing, Calibration, Count, Cycle, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness,
     cycle, links, nodes, presence,
 };
+pub use live::Live;
 pub use world::{World, world};
 
 use crate::clock::iso8601;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wavewitness_types::pose_frame::KEYPOINT_NAMES;
 use wavewitness_types::{Source, Transmitter};
 use wavewitness_witness::Genesis;
@@ -73,6 +75,22 @@ pub struct Stopped {
     pub reason: String,
 }
 
+/// The body of `POST /api/v1/calibration`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationRequest {
+    /// What to do.
+    #[schemars(extend("enum" = ["start", "cancel", "clear"]))]
+    pub action: String,
+}
+
+/// An order was taken into the running cycle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Accepted {
+    /// The order.
+    pub accepted: String,
+}
+
 impl Message {
     /// The message as JSON.
     pub fn to_json(&self) -> String {
@@ -81,8 +99,8 @@ impl Message {
 }
 
 /// The first message to a client.
-pub fn hello(genesis: &Genesis, source: Source) -> Message {
-    Message::Hello(Hello {
+pub fn hello(genesis: &Genesis, source: Source) -> Hello {
+    Hello {
         schema: SCHEMA_VERSION,
         software: genesis.software.clone(),
         numerics: genesis.numerics,
@@ -91,17 +109,7 @@ pub fn hello(genesis: &Genesis, source: Source) -> Message {
         source: source.name(),
         cycle_hz: 20,
         keypoints: KEYPOINT_NAMES.to_vec(),
-    })
-}
-
-/// Told to a client when cycles were left out for it because it was slow.
-pub fn dropped(cycles: u64, total: u64) -> Message {
-    Message::Dropped(Dropped { cycles, total })
-}
-
-/// Told to every client when nothing is published any more.
-pub fn stopped(reason: &str) -> Message {
-    Message::Stopped(Stopped { reason: reason.to_owned() })
+    }
 }
 
 /// A transmitter in words.

@@ -11,7 +11,7 @@ impl PoseFrame {
     /// Reads canonical bytes; `None` if they are not exactly one frame.
     pub fn from_canonical_bytes(bytes: &[u8]) -> Option<PoseFrame> {
         let mut r = Reader::new(bytes);
-        let frame = PoseFrame {
+        let mut frame = PoseFrame {
             cycle: CycleIndex(r.u64()?),
             at: Timestamp(r.u64()?),
             source: Source::from_code(r.u8()?)?,
@@ -29,7 +29,16 @@ impl PoseFrame {
             } else {
                 breathing(&mut r)?
             },
+            fall: FallWatch::Unknown(UnknownReason::NoData),
         };
+        // Those of numerics version 4 and before end here.
+        if r.remaining() > 0 {
+            for person in &mut frame.people {
+                person.posture = posture(&mut r)?;
+                person.heading = r.option(heading)?;
+            }
+            frame.fall = fall_watch(&mut r)?;
+        }
         r.finished()?;
         Some(frame)
     }
@@ -135,6 +144,32 @@ fn person(r: &mut Reader<'_>) -> Option<Person> {
             }
             points
         },
+        posture: Posture::Unknown(NoPosture::NoData),
+        heading: None,
+    })
+}
+
+fn posture(r: &mut Reader<'_>) -> Option<Posture> {
+    Some(match r.u8()? {
+        0 => Posture::Unknown(NoPosture::from_code(r.u8()?)?),
+        1 => Posture::Known { class: *PostureClass::ALL.get(usize::from(r.u8()?))?, probability: floats(r)? },
+        _ => return None,
+    })
+}
+
+fn heading(r: &mut Reader<'_>) -> Option<Heading> {
+    Some(Heading { rad: r.f32()?, sigma_rad: r.f32()? })
+}
+
+fn fall(r: &mut Reader<'_>) -> Option<Fall> {
+    Some(Fall { at: Timestamp(r.u64()?), probability: r.f32()?, person: r.option(|r| r.u32().map(TrackId))? })
+}
+
+fn fall_watch(r: &mut Reader<'_>) -> Option<FallWatch> {
+    Some(match r.u8()? {
+        0 => FallWatch::Unknown(UnknownReason::from_code(r.u8()?)?),
+        1 => FallWatch::Watching(r.option(fall)?),
+        _ => return None,
     })
 }
 
