@@ -27,6 +27,8 @@ pub struct HubConfig {
     pub max_clients: u32,
     /// Who may do what.
     pub access: Access,
+    /// The peer's protocol.
+    pub peer: crate::peer::Config,
     /// The transparency log.
     pub log: LogConfig,
     /// What is deleted by age or size.
@@ -45,6 +47,7 @@ impl Default for HubConfig {
             log_filter: "info".to_owned(),
             max_clients: 1024,
             access: Access::default(),
+            peer: crate::peer::Config::default(),
             log: LogConfig::default(),
             retention: Retention::default(),
             engine: EngineConfig::default(),
@@ -53,7 +56,7 @@ impl Default for HubConfig {
 }
 
 const TOP: [&str; 10] =
-    ["hub", "http", "token", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+    ["hub", "http", "token", "peer", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
 
 impl HubConfig {
     /// Reads TOML.
@@ -70,6 +73,7 @@ impl HubConfig {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
                 "http" => config.access.read_http(section(name, value)?)?,
+                "peer" => config.read_peer(section(name, value)?)?,
                 "token" => config.access.read_tokens(value)?,
                 "log" => config.read_log(section(name, value)?)?,
                 "retention" => config.read_retention(section(name, value)?)?,
@@ -110,6 +114,21 @@ impl HubConfig {
                     let known = ["data_dir", "udp_bind", "http_bind", "source", "max_clients"];
                     return Err(unknown("hub.", key, &known));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_peer(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "enabled" => {
+                    self.peer.enabled =
+                        value.as_bool().ok_or_else(|| wrong("peer.enabled", value, "true or false"))?;
+                }
+                "ws_bind" => self.peer.ws_bind = Some(address("peer.ws_bind", value)?),
+                "ui_dir" => self.peer.ui_dir = Some(string("peer.ui_dir", value)?.into()),
+                _ => return Err(unknown("peer.", key, &["enabled", "ws_bind", "ui_dir"])),
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;
+pub mod peer;
 pub mod publish;
 pub mod recent;
 pub mod record;

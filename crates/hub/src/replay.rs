@@ -276,6 +276,7 @@ impl Serving {
             failures: server::Failures::default(),
             data_dir: None,
             geometry: Arc::new(config.engine.geometry.clone()),
+            peer: config.peer.clone(),
             clock: Clock::start(),
             stop: stopped,
         };

@@ -135,6 +135,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
         geometry: Arc::new(config.engine.geometry.clone()),
+            peer: config.peer.clone(),
         clock,
         stop: stop_seen,
     };

@@ -72,7 +72,7 @@ struct Classification {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct VitalSigns {
+pub struct VitalSigns {
     breathing_rate_bpm: f32,
     breathing_confidence: f32,
     heart_rate_bpm: Option<f32>,
@@ -303,7 +303,7 @@ fn breathing_hz(cycle: &Cycle) -> Option<f32> {
     }
 }
 
-fn vital_signs(cycle: &Cycle) -> Option<VitalSigns> {
+pub fn vital_signs(cycle: &Cycle) -> Option<VitalSigns> {
     let Some(Breathing::Known { bpm, false_alarm, .. }) = cycle.breathing else { return None };
     Some(VitalSigns {
         breathing_rate_bpm: bpm,
@@ -335,7 +335,7 @@ fn classification(cycle: &Cycle) -> Classification {
     }
 }
 
-fn estimated(cycle: &Cycle) -> Option<u8> {
+pub fn estimated(cycle: &Cycle) -> Option<u8> {
     match cycle.count {
         Some(Count::Known { most_probable, .. }) => Some(most_probable),
         _ => None,

@@ -55,12 +55,12 @@ pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item
 
 /// What anybody may ask of a hub with tokens: whether it lives, and the page, which is public and asks for a token itself.
 fn is_open(path: &str) -> bool {
-    matches!(path, "/health" | "/health/live" | "/health/ready" | "/") || path.starts_with("/web/")
+    matches!(path, "/health" | "/health/live" | "/health/ready" | "/") || path.starts_with("/web/") || path.starts_with("/ui/")
 }
 
 /// What a browser can't give an `Authorization` with. A URL ends up in logs, so nowhere else.
 fn takes_query_token(path: &str) -> bool {
-    path.starts_with("/ws/") || matches!(path, "/api/v1/events" | "/api/v1/stream")
+    path.starts_with("/ws/") || matches!(path, "/api/v1/events" | "/api/v1/stream" | "/api/v1/stream/pose")
 }
 
 /// The token of a request: `Authorization: Bearer …`; the WebSocket subprotocol `bearer.…`; for streams `?token=…`.

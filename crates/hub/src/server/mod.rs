@@ -9,7 +9,7 @@ mod rest;
 mod stream;
 mod subscription;
 mod tls;
-mod websocket;
+pub(crate) mod websocket;
 
 pub use guard::{Failures, Peer};
 pub use rest::{error, index};
@@ -50,6 +50,8 @@ pub struct Shared {
     pub data_dir: Option<PathBuf>,
     /// Where room and nodes are.
     pub geometry: Arc<Geometry>,
+    /// The peer's protocol.
+    pub peer: crate::peer::Config,
     /// Who may do what.
     pub access: Door,
     /// Wrong tokens.
@@ -100,7 +102,9 @@ impl Door {
 
 /// Every route, behind the guard. Whoever adds an interface adds one line here.
 fn routes(shared: &Shared) -> Router {
+    let peer = if shared.peer.enabled { crate::peer::routes(&shared.peer) } else { Router::new() };
     Router::new()
+        .merge(peer)
         .merge(crate::dashboard::routes())
         .merge(rest::routes())
         .merge(stream::routes())
@@ -119,7 +123,7 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
 }
 
 /// Returns when the hub stops. (A function of its own: what `wait_for` gives must not live across another await.)
-async fn stopping(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopping(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 
