@@ -29,6 +29,10 @@ fn the_short_table_is_what_the_snapshot_holds() {
 
 #[test]
 fn the_whole_table_is_of_these_numerics_and_has_every_cell() {
+    if !path(Extent::Whole).exists() {
+        eprintln!("SKIPPED: the whole degradation table is not here; {RENEW}");
+        return;
+    }
     let whole = stored(Extent::Whole);
     assert!(whole.contains(&format!("numerics {NUMERICS_VERSION},")), "{RENEW}");
     let rows = whole.lines().filter(|line| !line.starts_with('#')).count();

@@ -29,7 +29,8 @@ does not prove that the datagrams came from the air, nor that a pose is true.
 
 Exit codes: 0 everything agrees; 1 something does not (each fault is named with its cycle or entry); 2 wrong usage,
 or journal, log or proof can't be opened, or do not have what was asked for; 3 replay only: chain and payloads agree,
-but not every cycle could be computed again by this build.";
+but not every cycle could be computed again by this build; 4 inputs withheld by privacy mode: chain and what is there
+agree, but the mode of some chain kept inputs (and poses) out of the journal, so they can be neither checked nor computed.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -267,6 +268,7 @@ fn finish(report: Result<Report, JournalError>, json: bool, replayed: bool) -> E
     }
     match (clean, complete) {
         (false, _) => ExitCode::from(1),
+        _ if report.withheld() > 0 => ExitCode::from(4),
         (true, true) => ExitCode::SUCCESS,
         (true, false) => ExitCode::from(3),
     }
@@ -278,6 +280,13 @@ fn verdict(report: &Report, replayed: bool) -> String {
         let n = report.findings().count();
         let divergences = report.findings().filter(|f| f.kind == Kind::Divergence).count();
         return format!("NOT VERIFIED: {n} faults ({divergences} divergences); the first: {first}");
+    }
+    let withheld = report.withheld();
+    if withheld > 0 {
+        return format!(
+            "CHAIN VERIFIED, inputs withheld by privacy mode: {cycles} cycles follow each other; of {withheld} entries \
+             the inputs or poses are not here to be checked"
+        );
     }
     if !replayed {
         return format!("VERIFIED: chain and payloads of {cycles} cycles agree");

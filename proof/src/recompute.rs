@@ -89,6 +89,10 @@ pub fn recompute(
 /// A journal's genesis as this build would write it, with stage parameters changed.
 pub(crate) fn this_builds_genesis(genesis: &[u8], changes: &[Change]) -> Result<Genesis, Box<dyn Error>> {
     let genesis = Genesis::from_canonical_bytes(genesis).ok_or("the genesis can't be read")?;
+    if !genesis.privacy.keeps_inputs() {
+        let mode = genesis.privacy.name();
+        return Err(format!("inputs withheld by privacy mode {mode}: nothing can be computed again").into());
+    }
     let mut genesis = Genesis { specification: SPECIFICATION, numerics: NUMERICS_VERSION, ..genesis };
     if !changes.is_empty() {
         let config = EngineConfig::from_canonical_bytes(&genesis.config);

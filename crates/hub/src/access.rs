@@ -67,6 +67,12 @@ pub fn new_token() -> Result<String, String> {
     Ok(format!("{PREFIX}{}", blake3::Hash::from_bytes(bytes).to_hex()))
 }
 
+/// The section of the configuration that makes a token known.
+pub fn section(name: &str, role: Role, token: &str) -> String {
+    let name = Value::String(name.to_owned());
+    format!("\n[[token]]\nname = {name}\nrole = \"{}\"\nhash = \"{}\"", role.name(), TokenHash::of(token))
+}
+
 /// A configured token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -235,8 +241,9 @@ mod tests {
     fn tokens_differ_and_are_known_by_their_hash_alone() {
         let (a, b) = (new_token().unwrap(), new_token().unwrap());
         assert!(a != b && a.len() == PREFIX.len() + 64);
-        let text = format!("[[token]]\nname = \"a\"\nrole = \"viewer\"\nhash = \"{}\"", TokenHash::of(&a));
+        let text = section("the \"hall\" \\ 2", Role::Viewer, &a);
         let access = HubConfig::from_toml(&text).unwrap().access;
+        assert_eq!(access.tokens[0].name, "the \"hall\" \\ 2");
         assert_eq!(access.recognise(&a).unwrap().role, Role::Viewer);
         assert!(access.recognise(&b).is_none() && access.recognise("").is_none());
         assert!(
@@ -275,7 +282,7 @@ mod tests {
         for foreign in ["http://evil.example", "null", "http://127.0.0.1", "https://home.example:1"] {
             assert!(!access.is_origin(foreign, host), "{foreign}");
         }
-        for own in ["127.0.0.1:8080", "[::1]:8080", "::1", "localhost", "LOCALHOST:1", "home.example"] {
+        for own in ["127.0.0.1:8080", "[::1]:8080", "[::1]", "localhost", "LOCALHOST:1", "home.example"] {
             assert!(access.is_host(own), "{own}");
         }
         for foreign in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", ""] {

@@ -7,6 +7,7 @@
 //! for a measurement.
 
 pub mod access;
+pub mod advice;
 pub mod boot;
 pub mod cli;
 pub mod client;
@@ -20,13 +21,17 @@ pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;
+
+pub mod mqtt;
 pub mod peer;
+pub mod privacy;
 pub mod publish;
 pub mod recent;
 pub mod record;
 pub mod replay;
 pub mod retention;
 pub mod run;
+pub mod schema;
 pub mod server;
 pub mod simulate;
 pub mod status;
@@ -35,3 +40,4 @@ pub mod terminal;
 pub mod timings;
 pub mod udp;
 pub mod witness_log;
+pub mod zones;

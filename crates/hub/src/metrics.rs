@@ -7,12 +7,14 @@
 //! has no process-wide registry, so that several hubs can live in one process.
 
 use crate::message::transmitter;
-use crate::status::{Snapshot, Status};
+use crate::privacy::{self, What};
+use crate::status::{Served, Snapshot, Status};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, IntCounterVec, Opts, TextEncoder};
 use wavewitness_types::{
-    Breathing, CalibrationState, Count, Gate, LinkStatus, NodeHealth, PoseFrame, Presence, Source, Timestamp,
+    Breathing, CalibrationState, Count, FallWatch, Gate, LinkStatus, NodeHealth, PoseFrame, Presence,
+    PrivacyMode, Source, Timestamp,
 };
 
 /// Type of the answer.
@@ -95,11 +97,13 @@ pub fn text(status: &Status) -> String {
     let snapshot = status.snapshot();
     let mut page = Page(status.timings().collect());
     hub(&mut page, &snapshot);
+    counters(&mut page, &snapshot);
     log(&mut page, &snapshot);
     if let Some(frame) = &snapshot.frame {
-        room(&mut page, frame);
-        nodes(&mut page, frame);
-        links(&mut page, &frame.links);
+        let mode = snapshot.privacy;
+        room(&mut page, frame, mode);
+        nodes(&mut page, frame, mode);
+        links(&mut page, &frame.links, mode);
     }
     // A family without a sample is not known now.
     page.0.retain(|family| !family.get_metric().is_empty());
@@ -140,6 +144,10 @@ fn hub(page: &mut Page, s: &Snapshot) {
         "When the last cycle ended, in Unix time.",
         s.frame.as_ref().map(|f| unix_s(f.at)),
     );
+    page.0.extend(memory());
+}
+
+fn counters(page: &mut Page, s: &Snapshot) {
     page.counter("cycles_total", "Cycles published.", s.cycles);
     page.counter(
         "missed_cycles_total",
@@ -147,6 +155,32 @@ fn hub(page: &mut Page, s: &Snapshot) {
         s.missed,
     );
     page.counter("client_dropped_cycles_total", "Cycles left out for slow clients.", s.dropped);
+    let Served {
+        refused_connections,
+        refused_clients,
+        refused_origins,
+        refused_tokens,
+        malformed,
+        oversized,
+        stalled,
+        silent,
+    } = s.served;
+    let faults = [
+        ("too-many-connections", refused_connections),
+        ("too-many-clients", refused_clients),
+        ("foreign-origin", refused_origins),
+        ("wrong-token", refused_tokens),
+        ("malformed", malformed),
+        ("oversized", oversized),
+        ("stalled", stalled),
+        ("silent", silent),
+    ];
+    page.counters(
+        "client_faults_total",
+        "Clients and requests that were refused or given up, by reason.",
+        ["reason"],
+        faults.map(|(reason, n)| ([reason.to_owned()], n)),
+    );
     page.counter(
         "overflow_datagrams_total",
         "Datagrams left out before journal and engine, because a cycle was full or they were too long.",
@@ -158,7 +192,6 @@ fn hub(page: &mut Page, s: &Snapshot) {
         ["reason"],
         s.rejects.iter().map(|(reason, n)| ([(*reason).to_owned()], *n)),
     );
-    page.0.extend(memory());
 }
 
 /// Resident memory, where the system says it.
@@ -185,7 +218,7 @@ fn log(page: &mut Page, s: &Snapshot) {
     );
 }
 
-fn room(page: &mut Page, frame: &PoseFrame) {
+fn room(page: &mut Page, frame: &PoseFrame, mode: PrivacyMode) {
     let source = || frame.source.name().to_owned();
     let presence = match frame.presence {
         Presence::Unknown(_) => "unknown",
@@ -205,6 +238,7 @@ fn room(page: &mut Page, frame: &PoseFrame) {
     let one = |value: Option<f64>| value.map(|v| ([source()], v));
     page.gauges("presence_probability", "Probability that somebody is there.", ["source"], one(probability));
     let count = match frame.count {
+        _ if !What::Count.given(mode) => None,
         Count::Known(_) => frame.count.most_probable().map(f64::from),
         Count::Unknown(_) => None,
     };
@@ -214,9 +248,12 @@ fn room(page: &mut Page, frame: &PoseFrame) {
         ["source"],
         one(count),
     );
-    page.gauges("tracks", "People with a place.", ["source"], one(Some(frame.people.len() as f64)));
-    page.gauges("motion_ratio", "Motion over the quiet level.", ["source"], one(frame.motion.map(f64::from)));
+    let tracks = What::People.given(mode).then_some(frame.people.len() as f64);
+    page.gauges("tracks", "People with a place.", ["source"], one(tracks));
+    let motion = frame.motion.filter(|_| What::Motion.given(mode)).map(f64::from);
+    page.gauges("motion_ratio", "Motion over the quiet level.", ["source"], one(motion));
     let breathing = match &frame.breathing {
+        _ if !What::Breathing.given(mode) => None,
         Breathing::Rate(rate) => Some(f64::from(rate.bpm) / 60.0),
         Breathing::Unknown(_) => None,
     };
@@ -225,6 +262,17 @@ fn room(page: &mut Page, frame: &PoseFrame) {
         "Breathing rate; no sample where it is not known.",
         ["source"],
         one(breathing),
+    );
+    let fall = match frame.fall {
+        _ if !What::Falls.given(mode) => None,
+        FallWatch::Watching(Some(fall)) => Some(unix_s(fall.at)),
+        FallWatch::Watching(None) | FallWatch::Unknown(_) => None,
+    };
+    page.gauges(
+        "fall_timestamp_seconds",
+        "When somebody fell, in Unix time, as long as the hub says so.",
+        ["source"],
+        one(fall),
     );
     page.gauge("quality_ratio", "How good the last cycle was, 0 to 1.", f64::from(frame.quality.score));
     page.gauges(
@@ -235,14 +283,16 @@ fn room(page: &mut Page, frame: &PoseFrame) {
     );
 }
 
-fn nodes(page: &mut Page, frame: &PoseFrame) {
+fn nodes(page: &mut Page, frame: &PoseFrame, mode: PrivacyMode) {
     let nodes = &frame.nodes;
     let of = |n: &NodeHealth| [n.node.0.to_string()];
     let mut gauges = |name: &str, help: &str, value: &dyn Fn(&NodeHealth) -> Option<f64>| {
         page.gauges(name, help, ["node"], nodes.iter().filter_map(|n| Some((of(n), value(n)?))));
     };
     gauges("node_frames_per_second", "Channel frames a second.", &|n| Some(f64::from(n.rate_hz)));
-    gauges("node_signal_dbm", "Mean received signal strength.", &|n| n.rssi_dbm.map(f64::from));
+    gauges("node_signal_dbm", "Mean received signal strength.", &|n| {
+        n.rssi_dbm.filter(|_| What::NodeRadio.given(mode)).map(f64::from)
+    });
     gauges("node_silent", "1 while nothing arrives.", &|n| Some(flag(n.silent)));
     gauges("node_id_conflict", "1 while two senders use this id.", &|n| Some(flag(n.id_conflict)));
     gauges("node_last_datagram_timestamp_seconds", "When its last datagram arrived, in Unix time.", &|n| {
@@ -258,14 +308,23 @@ fn nodes(page: &mut Page, frame: &PoseFrame) {
     counters("node_reboots_total", "Restarts seen.", &|n| u64::from(n.reboots));
 }
 
-fn links(page: &mut Page, links: &[LinkStatus]) {
-    let of = |l: &LinkStatus| [l.id.0.to_string(), transmitter(l.link.tx()), l.link.rx().0.to_string()];
+fn links(page: &mut Page, links: &[LinkStatus], mode: PrivacyMode) {
+    let of = |l: &LinkStatus| {
+        [l.id.0.to_string(), privacy::transmitter(mode, transmitter(l.link.tx())), l.link.rx().0.to_string()]
+    };
+    let given = What::LinkMeasurements.given(mode);
     let mut gauges = |name: &str, help: &str, value: &dyn Fn(&LinkStatus) -> Option<f64>| {
         page.gauges(name, help, ["link", "tx", "rx"], links.iter().filter_map(|l| Some((of(l), value(l)?))));
     };
-    gauges("link_coherence_ratio", "Coherence with the baseline, 0 to 1.", &|l| l.coherence.map(f64::from));
-    gauges("link_attention_ratio", "Weight in the fusion, 0 to 1.", &|l| Some(f64::from(l.attention)));
-    gauges("link_motion_ratio", "Motion over the quiet level.", &|l| l.motion.map(f64::from));
+    gauges("link_coherence_ratio", "Coherence with the baseline, 0 to 1.", &|l| {
+        l.coherence.filter(|_| given).map(f64::from)
+    });
+    gauges("link_attention_ratio", "Weight in the fusion, 0 to 1.", &|l| {
+        given.then_some(f64::from(l.attention))
+    });
+    gauges("link_motion_ratio", "Motion over the quiet level.", &|l| {
+        l.motion.filter(|_| given).map(f64::from)
+    });
     gauges(
         "link_calibration_progress_ratio",
         "Part of the observations that are in, while a baseline is collected.",
@@ -280,8 +339,9 @@ fn links(page: &mut Page, links: &[LinkStatus]) {
         let [link, tx, rx] = of(l);
         [link, tx, rx, String::new()]
     };
+    let gated = links.iter().filter(|_| What::LinkGates.given(mode));
     let gates =
-        links.iter().flat_map(|l| states(with(l), &GATES.map(Gate::name), l.gate.name()).collect::<Vec<_>>());
+        gated.flat_map(|l| states(with(l), &GATES.map(Gate::name), l.gate.name()).collect::<Vec<_>>());
     page.gauges("link_gate", "Gate of a link: 1 for what it is.", ["link", "tx", "rx", "gate"], gates);
     let calibrations =
         links.iter().flat_map(|l| states(with(l), &CALIBRATIONS, l.calibration.name()).collect::<Vec<_>>());

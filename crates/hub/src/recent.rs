@@ -4,15 +4,15 @@
 //! a day without a reader costs nothing.
 
 use crate::boot;
-use crate::server::Shared;
-use axum::Json;
+use crate::server::{Shared, error};
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use futures_util::stream;
 use serde::Deserialize;
-use serde_json::json;
 use std::convert::Infallible;
 use std::path::Path;
 use tokio::sync::{Semaphore, mpsc};
@@ -29,27 +29,28 @@ const PIECE: usize = 128 << 10;
 /// Answers that are read from the journal at once; others are refused, so that no reader costs the hub its cycle.
 static READING: Semaphore = Semaphore::const_new(2);
 
+/// `/api/v1/witness`.
+pub fn routes() -> Router<Shared> {
+    Router::new().route("/api/v1/witness", get(witness))
+}
+
 #[derive(Deserialize)]
-pub(crate) struct Wanted {
+struct Wanted {
     minutes: Option<u64>,
 }
 
-fn refused(code: StatusCode, error: &str) -> Response {
-    (code, Json(json!({ "error": error }))).into_response()
-}
-
 /// The records of the present chain over the last minutes: `docs/protocol.md` has the form.
-pub(crate) async fn witness(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
+async fn witness(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
     let minutes = wanted.minutes.unwrap_or(2);
     if !(1..=MAX_MINUTES).contains(&minutes) {
-        let error = format!("minutes = {minutes}: allowed is 1 to {MAX_MINUTES}");
-        return refused(StatusCode::BAD_REQUEST, &error);
+        let text = format_args!("minutes = {minutes}: allowed is 1 to {MAX_MINUTES}");
+        return error(StatusCode::BAD_REQUEST, text);
     }
     let Some(data_dir) = shared.data_dir.clone() else {
-        return refused(StatusCode::NOT_FOUND, "no journal is kept: nothing of the past can be checked");
+        return error(StatusCode::NOT_FOUND, "no journal is kept: nothing of the past can be checked");
     };
     let Ok(permit) = READING.try_acquire() else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, "others are reading: try again in a moment");
+        return error(StatusCode::SERVICE_UNAVAILABLE, "others are reading: try again in a moment");
     };
     let genesis = shared.status.snapshot().genesis;
     let since = Timestamp(shared.clock.now().0.saturating_sub(minutes * 60_000_000_000));
@@ -58,9 +59,9 @@ pub(crate) async fn witness(State(shared): State<Shared>, Query(wanted): Query<W
         tokio::task::spawn_blocking(move || segments(&boot::journal_dir(&data_dir), &genesis, minutes));
     let (journal, segments) = match opened.await {
         Ok(Ok(Some(found))) => found,
-        Ok(Ok(None)) => return refused(StatusCode::NOT_FOUND, "the journal does not hold this chain"),
-        Ok(Err(e)) => return refused(StatusCode::INTERNAL_SERVER_ERROR, &e.to_string()),
-        Err(_) => return refused(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read"),
+        Ok(Ok(None)) => return error(StatusCode::NOT_FOUND, "the journal does not hold this chain"),
+        Ok(Err(e)) => return error(StatusCode::INTERNAL_SERVER_ERROR, e),
+        Err(_) => return error(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read"),
     };
     tokio::task::spawn_blocking(move || {
         let _permit = permit;

@@ -13,6 +13,7 @@ use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::terminal;
 use crate::witness_log::Signing;
+use crate::zones::Zones;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -137,7 +138,7 @@ fn run(
     let source = capture.source();
     let first = loop {
         match capture.next() {
-            None => return Err(format!("{} holds no datagram", path.display()).into()),
+            None => return Err(no_datagram(path).into()),
             Some(Ok(event @ Event::Datagram { .. })) => break event,
             Some(Ok(_)) => {}
             Some(Err(e)) => return Err(e.into()),
@@ -175,6 +176,8 @@ fn run(
         messages: Some(messages),
         status: status.clone(),
         genesis: genesis.digest(),
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })?;
     let mut pipeline = Pipeline::new(engine, store.sender.clone(), status.clone());
     let watch = Stopwatch::start();
@@ -185,6 +188,19 @@ fn run(
     let seconds = watch.nanos() as f64 / 1e9;
     drop(serving);
     Ok(summarise(&capture, &status, &tally, seconds))
+}
+
+/// Why a capture gives nothing to replay.
+fn no_datagram(path: &Path) -> String {
+    let mut reason = format!("{} holds no datagram", path.display());
+    let first = Journal::open(path).ok().and_then(|journal| journal.records().next()?.ok());
+    if let Some(Chunk { content: Content::Start { genesis, .. }, .. }) = first
+        && let Some(mode) = Genesis::from_canonical_bytes(&genesis).map(|g| g.privacy)
+        && !mode.keeps_inputs()
+    {
+        reason.push_str(&format!(": inputs withheld by privacy mode {}; it can't be replayed", mode.name()));
+    }
+    reason
 }
 
 /// Events of the capture into the pipeline; the inner error is the journal's.
@@ -348,8 +364,8 @@ fn summarise(capture: &Capture, status: &Status, tally: &Tally, seconds: f64) ->
         "most_people": tally.most_people,
         "genesis": snapshot.genesis.to_string(),
         "head": snapshot.head.to_string(),
-        "nodes": snapshot.frame.as_ref().map(message::nodes),
-        "links": snapshot.frame.as_ref().map(message::links),
+        "nodes": snapshot.cycle.as_ref().map(|c| &c.nodes),
+        "links": snapshot.cycle.as_ref().map(|c| &c.links),
     })
 }
 

@@ -5,12 +5,14 @@ use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
 use crate::message;
+use crate::mqtt;
 use crate::publish;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::udp;
 use crate::witness_log::Signing;
+use crate::zones::Zones;
 use sd_notify::NotifyState;
 use std::io;
 use std::net::SocketAddr;
@@ -74,6 +76,7 @@ pub struct Hub {
     cycle: std::thread::JoinHandle<Result<(), String>>,
     receiver: std::thread::JoinHandle<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
+    mqtt: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
@@ -91,6 +94,12 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let listener = TcpListener::bind(config.http_bind)
         .await
         .map_err(system(format!("can't serve on {}", config.http_bind)))?;
+    let second = match config.peer.ws_bind.filter(|_| config.peer.enabled) {
+        Some(bind) => Some(
+            TcpListener::bind(bind).await.map_err(system(format!("can't serve on {bind} (peer.ws_bind)")))?,
+        ),
+        None => None,
+    };
     let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
     let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
     let now = clock.now();
@@ -118,6 +127,8 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         messages: Some(messages.clone()),
         status: status.clone(),
         genesis: head,
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })
     .map_err(system("can't start the journal thread"))?;
     let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))
@@ -135,11 +146,22 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
         geometry: Arc::new(config.engine.geometry.clone()),
-            peer: config.peer.clone(),
+        peer: config.peer.clone(),
         clock,
         stop: stop_seen,
     };
+    let stop_mqtt = shared.stop.clone();
+    if let Some(second) = second {
+        tokio::spawn(server::serve(second, shared.clone()));
+    }
     let server = tokio::spawn(server::serve(listener, shared));
+    let mqtt = match &config.mqtt {
+        Some(mqtt) => Some(
+            mqtt::start(mqtt.clone(), status.clone(), clock, stop_mqtt)
+                .map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?,
+        ),
+        None => None,
+    };
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -155,7 +177,21 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         .name("cycle".into())
         .spawn(move || cycle.run(heartbeat))
         .map_err(system("can't start the cycle thread"))?;
-    Ok(Hub { udp, http, genesis, status, notes, commands, door, stop, stopped, cycle, receiver, server })
+    Ok(Hub {
+        udp,
+        http,
+        genesis,
+        status,
+        notes,
+        commands,
+        door,
+        stop,
+        stopped,
+        cycle,
+        receiver,
+        server,
+        mqtt,
+    })
 }
 
 /// What the cycle thread owns.
@@ -204,7 +240,11 @@ impl Hub {
         });
         let result = cycle.await.unwrap_or_else(|e| Err(format!("the cycle thread panicked: {e}")));
         let _ = self.stopped.send(true);
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.server).await;
+        let patience = std::time::Duration::from_secs(5);
+        let _ = tokio::time::timeout(patience, self.server).await;
+        if let Some(mqtt) = self.mqtt {
+            let _ = tokio::time::timeout(patience, mqtt).await;
+        }
         result.map_err(RunError::Journal)
     }
 }

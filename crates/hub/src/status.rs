@@ -1,16 +1,16 @@
 //! What the hub knows about itself, for people and for `/api/v1/status`.
 
-use crate::clock::iso8601;
 use crate::message;
+use crate::privacy;
 use crate::timings::Timings;
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
-use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
 
 /// Cycle times of the last cycles, for percentiles.
@@ -101,8 +101,14 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// The source that the chain declares.
     pub source: Source,
-    /// The last published cycle.
+    /// The last published cycle, whole. Never shown as it is: what leaves the hub is `cycle`.
     pub frame: Option<PoseFrame>,
+    /// The last published cycle as the privacy mode allows it.
+    pub cycle: Option<Arc<message::Cycle>>,
+    /// What is withheld.
+    pub privacy: PrivacyMode,
+    /// The last changes of zones.
+    pub zone_events: Vec<message::WorldEvent>,
     /// Cycles published since the start.
     pub cycles: u64,
     /// Cycles that were not computed because the one before took too long.
@@ -142,6 +148,9 @@ impl Status {
             started,
             source,
             frame: None,
+            cycle: None,
+            privacy: PrivacyMode::default(),
+            zone_events: Vec::new(),
             cycles: 0,
             missed: 0,
             overflow: 0,
@@ -231,93 +240,23 @@ impl Snapshot {
 
     /// What to do about what is wrong, one line each: symptom, then remedy.
     pub fn advice(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        let Some(frame) = &self.frame else { return out };
-        if frame.nodes.is_empty()
-            && let Some(udp) = self.udp
-        {
-            let hint = if udp.ip().is_loopback() {
-                "; it listens on loopback only: set hub.udp_bind to the address that the nodes reach"
-            } else {
-                ": check the nodes' target_ip and target_port, and the firewall"
-            };
-            out.push(format!("no datagram has arrived at {udp}{hint}"));
+        crate::advice::of(self)
+    }
+
+    /// The world graph and the changes of zones, as the privacy mode allows them.
+    pub fn world_message(&self) -> Option<message::World> {
+        let mut world = message::world(self.world.as_ref()?);
+        if let Some(events) = &mut world.events {
+            events.extend(self.zone_events.iter().cloned());
+            // Times of one form: their order is that of their text.
+            events.sort_by(|a, b| a.at.cmp(&b.at));
         }
-        for n in &frame.nodes {
-            let id = n.node.0;
-            if n.silent {
-                let s = frame.at.seconds_since(n.last);
-                out.push(format!("node {id}: silent for {s:.0} s; check its power and Wi-Fi"));
-            }
-            if n.id_conflict {
-                out.push(format!("node {id}: two senders use this id; give each node its own"));
-            }
-            if !n.silent && n.frames > 0 && n.rate_hz < 5.0 {
-                out.push(format!(
-                    "node {id}: only {:.1} frames/s; it hears few frames: make it ping the gateway, or move it",
-                    n.rate_hz
-                ));
-            }
-        }
-        if self.missed > 0 {
-            out.push(format!("{} cycles were missed; the machine is too busy", self.missed));
-        }
-        if frame.links.iter().any(|l| matches!(l.calibration, CalibrationState::Stale)) {
-            out.push("a baseline is stale: leave the room and run `wavewitness calibrate`".to_owned());
-        }
-        if !frame.links.iter().any(|l| l.calibration == CalibrationState::Ready { empty_room: true }) {
-            out.push(
-                "no empty-room calibration: people who keep still are not seen; run `wavewitness calibrate`"
-                    .to_owned(),
-            );
-        }
-        out
+        Some(privacy::world(self.privacy, world))
     }
 
     /// The JSON of `/api/v1/status`.
     pub fn to_json(&self, now: Timestamp) -> Value {
-        let compute =
-            self.compute.summary_us().map(|[p50, p99, max]| json!({"p50": p50, "p99": p99, "max": max}));
-        json!({
-            "schema": message::SCHEMA_VERSION,
-            "software": concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
-            "source": self.frame.as_ref().map_or(self.source, |f| f.source).name(),
-            "genesis": self.genesis.to_string(),
-            "head": self.head.to_string(),
-            "udp": self.udp.map(|a| a.to_string()),
-            "http": self.http.map(|a| a.to_string()),
-            "started": iso8601(self.started),
-            "uptime_s": now.seconds_since(self.started),
-            "cycle": self.frame.as_ref().map(|f| f.cycle.0),
-            "cycle_age_ms": self.frame.as_ref().map(|f| now.nanos_since(f.at) / 1_000_000),
-            "cycles": self.cycles,
-            "missed_cycles": self.missed,
-            "overflow_datagrams": self.overflow,
-            "compute_us": compute,
-            "rejected": self.rejects,
-            "clients": self.clients,
-            "dropped_cycles": self.dropped,
-            "served": self.served,
-            "ready": self.not_ready().is_empty(),
-            "not_ready": self.not_ready(),
-            "advice": self.advice(),
-            "fault": self.fault,
-            "log": self.log.as_ref().map(|log| json!({
-                "origin": log.origin,
-                "root_key": log.root_key,
-                "epoch": log.epoch,
-                "size": log.size,
-                "signed": iso8601(log.signed),
-                "checkpoint": log.checkpoint,
-            })),
-            "last": self.frame.as_ref().map(|f| json!({
-                "presence": message::presence(&f.presence),
-                "people": f.people.len(),
-                "gate": f.gate.name(),
-            })),
-            "nodes": self.frame.as_ref().map(message::nodes),
-            "links": self.frame.as_ref().map(message::links),
-        })
+        serde_json::to_value(message::status(self, now)).expect("strings, numbers and lists are JSON")
     }
 }
 

@@ -43,9 +43,9 @@ fn a_browser_gets_the_page_and_a_program_the_list() {
     assert!(!policy.contains("http:") && !policy.contains('*'), "{policy}");
     // Every file that the page names is there, of a kind that the browser takes.
     let page = String::from_utf8(page).unwrap();
-    let named: Vec<&str> = page.split('"').filter(|w| w.starts_with("ui/")).collect();
+    let named: Vec<&str> = page.split('"').filter(|w| w.starts_with("web/")).collect();
     assert!(named.len() >= 3, "{named:?}");
-    for file in named.into_iter().chain(["ui/verify.wasm", "ui/verify-simd.wasm"]) {
+    for file in named.into_iter().chain(["web/verify.wasm", "web/verify-simd.wasm"]) {
         let (head, body) = fetch(hub.http, &format!("/{file}"), "");
         assert!(head.starts_with("http/1.0 200") && !body.is_empty(), "{file}: {head}");
         assert!(!head.contains("text/plain") && head.contains("nosniff"), "{file}: {head}");

@@ -1,7 +1,7 @@
 // Puts the page together: messages in, panels and drawings up to date.
 
 import { Calibration } from "./calibration.js";
-import { Hub } from "./connection.js";
+import { Hub, Images } from "./connection.js";
 import { byId, setText } from "./dom.js";
 import * as panels from "./panels.js";
 import { Scene } from "./scene.js";
@@ -41,11 +41,9 @@ hub.addEventListener("cycle", ({ detail }) => {
   witness.cycle(detail);
   scene.frame(detail);
   timeline.frame(detail);
-  if (detail.image) scene.image(detail.image);
 });
 
-// A hub that has a topic for images sends them by themselves.
-for (const type of ["image", "images"]) hub.addEventListener(type, ({ detail }) => scene.image(detail.image ?? detail));
+const images = new Images(hub, (image) => scene.image(image));
 
 hub.addEventListener("stopped", ({ detail }) => {
   shown.stopped = detail.reason;
@@ -59,6 +57,7 @@ hub.addEventListener("dropped", ({ detail }) => {
 hub.addEventListener("state", ({ detail }) => {
   shown.state = detail;
   showBanner();
+  images.follow(detail);
   // A refused WebSocket does not say why; a request does, and a token may be what is missing.
   if (detail === "disconnected") readStatus();
 });
@@ -120,6 +119,7 @@ setInterval(() => {
 for (const name of ["links", "image", "trails"]) {
   byId(`show-${name}`).addEventListener("change", (event) => {
     scene.show[name] = event.target.checked;
+    if (name === "image") images.want(event.target.checked);
     scene.redraw();
   });
 }

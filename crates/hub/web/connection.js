@@ -43,6 +43,14 @@ export class Hub extends EventTarget {
     return new URL(path, document.baseURI);
   }
 
+  /** Address of a WebSocket, with the token: a browser can't give it in a header. */
+  socketAddress(path) {
+    const address = this.#address(path);
+    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+    if (this.token) address.searchParams.set("token", this.token);
+    return address;
+  }
+
   /** A request; the answer is refused by throwing its own words. */
   async request(path, options = {}) {
     const headers = new Headers(options.headers);
@@ -73,10 +81,7 @@ export class Hub extends EventTarget {
     const before = this.#socket;
     this.#socket = null;
     before?.close();
-    const address = this.#address("ws/poses");
-    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    if (this.token) address.searchParams.set("token", this.token);
-    const socket = new WebSocket(address);
+    const socket = new WebSocket(this.socketAddress("ws/poses"));
     this.#socket = socket;
     this.#opened = performance.now();
     socket.onmessage = (event) => {
@@ -129,5 +134,59 @@ export class Hub extends EventTarget {
 
   #tell(type, detail) {
     if (typeof type === "string") this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** The image of motion, twice a second, on a connection of its own: it is ten times as large as a cycle, and few look at it. */
+export class Images {
+  #hub;
+  #take;
+  #socket = null;
+  #wanted = true;
+  #state = null;
+
+  constructor(hub, take) {
+    this.#hub = hub;
+    this.#take = take;
+    document.addEventListener("visibilitychange", () => this.#decide());
+  }
+
+  want(wanted) {
+    this.#wanted = wanted;
+    this.#decide();
+  }
+
+  /** Comes and goes with the main connection. */
+  follow(state) {
+    this.#state = state;
+    this.#decide();
+  }
+
+  #decide() {
+    const wanted = this.#wanted && this.#state === "connected" && !document.hidden;
+    if (!wanted && this.#socket) {
+      this.#socket.close();
+      this.#socket = null;
+      this.#take(null);
+    } else if (wanted && !this.#socket) this.#open();
+  }
+
+  #open() {
+    const socket = new WebSocket(this.#hub.socketAddress("ws/v1"));
+    this.#socket = socket;
+    socket.onopen = () => socket.send(JSON.stringify({ type: "subscribe", topics: ["images"], rate_hz: 2 }));
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return;
+      const message = JSON.parse(data);
+      if (message.type === "images") this.#take(message.motion);
+    };
+    socket.onclose = () => {
+      if (socket !== this.#socket) return;
+      this.#take(null);
+      setTimeout(() => {
+        if (socket === this.#socket) this.#socket = null;
+        this.#decide();
+      }, RETRY_MS.at(-1));
+    };
   }
 }

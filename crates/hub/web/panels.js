@@ -35,17 +35,27 @@ function countWords(count) {
 }
 
 function breathingWords(breathing) {
-  if (breathing === undefined) return UNKNOWN;
+  if (breathing === undefined) return WITHHELD;
   if (breathing?.state !== "known") return `${UNKNOWN}: ${reason(breathing?.reason)}`;
   return `${number(breathing.bpm, 1)} ± ${number(breathing.sigma_bpm, 1)} a minute, over ${duration(breathing.span_s)} on ${breathing.links} links`;
 }
 
-/** Falls, if this hub tells of them. */
-function fallPanel(message) {
-  const fall = message.fall ?? message.falls?.at?.(-1);
+/** A fall of the last minute. That nobody watches is said among the values; it is no alarm. */
+function fallPanel({ fall }) {
   const panel = byId("fall");
-  panel.hidden = !fall || fall.state === "none" || fall.state === "unknown";
-  if (!panel.hidden) setText(panel, `Fall: ${fall.state ?? "detected"}${fall.at ? ` at ${fall.at}` : ""}${fall.id === undefined ? "" : `, person ${fall.id}`}`);
+  panel.hidden = fall?.state !== "fallen";
+  if (!panel.hidden) {
+    const who = typeof fall.person === "number" ? `, person ${fall.person}` : "";
+    setText(panel, `Somebody fell: ${clock(fall.at)}${who}, probability ${percent(fall.probability)}`);
+  }
+  const words = { none: "none in the last minute", fallen: "yes", unknown: `${UNKNOWN}: ${reason(fall?.reason)}` };
+  setText(byId("fall-state"), fall === undefined ? WITHHELD : (words[fall.state] ?? UNKNOWN));
+}
+
+/** A time of the hub by this browser's clock. */
+function clock(at) {
+  const time = new Date(at);
+  return Number.isNaN(time.getTime()) ? String(at) : `at ${time.toLocaleTimeString()}`;
 }
 
 export function peoplePanel(message) {

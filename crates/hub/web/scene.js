@@ -82,10 +82,10 @@ export class Scene {
     this.redraw();
   }
 
-  /** An image of the room: { min_m, voxel_m, shape: [nx, ny, nz], values } with x fastest; null for none. */
+  /** An image of the room as the topic `images` has it: { origin_m, pitch_m, counts, values }, x fastest; null for none. */
   image(image) {
-    const whole = image?.shape?.length === 3 && image.values?.length === image.shape.reduce((a, b) => a * b, 1);
-    this.#image = whole && image.min_m && image.voxel_m ? image : null;
+    const whole = image?.counts?.length === 3 && image.values?.length === image.counts.reduce((a, b) => a * b, 1);
+    this.#image = whole && image.origin_m && image.pitch_m ? image : null;
     this.redraw();
   }
 
@@ -226,27 +226,31 @@ export class Scene {
     this.#label(view([x1, (y0 + y1) / 2, z0]), `${(y1 - y0).toFixed(1)} m (y)`, { colour: colours.muted, above: -16 });
   }
 
+  /** Columns of voxels as discs on the floor: the highest motion over each place. Where in height, links hardly tell. */
   #voxels(view) {
-    const { min_m, shape, values } = this.#image;
-    const size = [0, 1, 2].map((k) => this.#image.voxel_m[k] ?? this.#image.voxel_m);
-    const most = values.reduce((a, b) => (b > a ? b : a), 0);
+    const { origin_m, pitch_m, counts, values } = this.#image;
+    const [nx, ny] = counts;
+    const columns = new Float32Array(nx * ny);
+    let most = 0;
+    for (let n = 0; n < values.length; n += 1) {
+      const place = n % (nx * ny);
+      columns[place] = Math.max(columns[place], values[n]);
+      most = Math.max(most, values[n]);
+    }
     if (!(most > 0)) return;
     const c = this.#context;
     c.save();
     c.fillStyle = this.#colours.image;
-    let n = 0;
-    for (let z = 0; z < shape[2]; z += 1) {
-      for (let y = 0; y < shape[1]; y += 1) {
-        for (let x = 0; x < shape[0]; x += 1, n += 1) {
-          const share = values[n] / most;
-          if (!(share > 0.15)) continue;
-          const at = view([x, y, z].map((i, k) => min_m[k] + (i + 0.5) * size[k]));
-          if (!at) continue;
-          c.globalAlpha = 0.35 * share;
-          const side = size[0] * at.scale;
-          c.fillRect(at.x - side / 2, at.y - side / 2, side, side);
-        }
-      }
+    for (let n = 0; n < columns.length; n += 1) {
+      const share = columns[n] / most;
+      if (!(share > 0.1)) continue;
+      const [x, y] = [n % nx, Math.floor(n / nx)].map((i, k) => origin_m[k] + (i + 0.5) * pitch_m[k]);
+      const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([dx, dy]) => view([x + (dx * pitch_m[0]) / 2.3, y + (dy * pitch_m[1]) / 2.3, origin_m[2]]));
+      if (corners.some((p) => p === null)) continue;
+      c.globalAlpha = 0.45 * share;
+      c.beginPath();
+      corners.forEach((p, k) => (k === 0 ? c.moveTo(p.x, p.y) : c.lineTo(p.x, p.y)));
+      c.fill();
     }
     c.restore();
   }
@@ -352,9 +356,23 @@ export class Scene {
     const located = person.keypoints?.some((joint) => joint.basis !== "prior");
     if (!located) this.#blob(view, person.position_m, mean(person.sigma_m ?? [0.3]), colour, faded);
     if (person.keypoints) this.#skeleton(view, person.keypoints, colour, faded);
+    if (person.heading) this.#heading(view, person, floor, colour, faded);
     const top = person.keypoints ? person.keypoints[0].position_m : person.position_m;
     const words = [`person ${person.id ?? ""}`.trim(), coasting ? "predicted" : "", postureWord(person)].filter(Boolean);
     this.#label(view(top), words.join(", "), { colour, above: 22, bold: true });
+  }
+
+  /** An arc on the floor: where the body faces, one sigma to each side. */
+  #heading(view, person, floor, colour, faded) {
+    const { rad, sigma_rad } = person.heading;
+    const spread = Math.min(sigma_rad ?? Math.PI, Math.PI);
+    const [x, y] = person.position_m;
+    const points = [];
+    for (let k = -6; k <= 6; k += 1) {
+      const angle = rad + (spread * k) / 6;
+      points.push([x + 0.5 * Math.cos(angle), y + 0.5 * Math.sin(angle), floor]);
+    }
+    this.#line(view, points, { colour, width: 3, alpha: faded });
   }
 
   /** A cloud of one sigma: the wider, the fainter. */
@@ -413,8 +431,7 @@ export class Scene {
   }
 }
 
-/** What the hub says of a posture, if it says anything. */
+/** What the hub says of a posture, if it knows one. */
 export function postureWord(person) {
-  const posture = person.posture?.most_probable ?? person.posture?.state ?? person.posture;
-  return typeof posture === "string" && posture !== "unknown" ? posture : "";
+  return person.posture?.state === "known" ? person.posture.class : "";
 }

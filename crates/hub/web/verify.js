@@ -36,7 +36,7 @@ export class Witness {
   async #load() {
     const name = hasSimd() ? "verify-simd.wasm" : "verify.wasm";
     const began = performance.now();
-    const response = await fetch(new URL(`ui/${name}`, document.baseURI));
+    const response = await fetch(new URL(`web/${name}`, document.baseURI));
     if (!response.ok) throw new Error("this build of the hub has no verifier");
     const verifier = await Verifier.load(await response.arrayBuffer());
     return { verifier, name, load_ms: performance.now() - began };

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod link;
 pub mod people;
 pub mod pose_frame;
+pub mod privacy;
 pub mod stage_config;
 pub mod status;
 pub mod tones;
@@ -34,6 +35,7 @@ pub use pose_frame::{
     Basis, Breathing, BreathingRate, Count, Fall, FallWatch, Heading, Keypoint, KeypointName, NoBreathing,
     NoPosture, Person, PoseFrame, Posture, PostureClass, Presence, PresenceBasis, Quality, UnknownReason,
 };
+pub use privacy::PrivacyMode;
 pub use status::{CalibrationState, Gate, LinkStatus, NodeHealth, RefusalReason};
 pub use tones::ToneGrid;
 pub use units::{Decibels, Hertz, Metres, Radians, Seconds, Timestamp};

@@ -3,8 +3,8 @@
 
 use wavewitness_log::{EpochKey, RootKey, SignerKey, TilePath, Tree};
 use wavewitness_types::{
-    Breathing, Canonical, Count, CycleIndex, Gate, NoBreathing, PoseFrame, Presence, PresenceBasis, Quality,
-    Sink, Source, Timestamp, UnknownReason,
+    Breathing, Canonical, Count, CycleIndex, FallWatch, Gate, NoBreathing, PoseFrame, Presence,
+    PresenceBasis, PrivacyMode, Quality, Sink, Source, Timestamp, UnknownReason,
 };
 use wavewitness_verify_web::chain::{self, Checked, MAGIC, count};
 use wavewitness_verify_web::{Fault, log};
@@ -19,6 +19,7 @@ fn genesis() -> Genesis {
         software: "test".into(),
         config: vec![1, 2, 3],
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     }
 }
 
@@ -43,6 +44,7 @@ fn frame(cycle: u64) -> PoseFrame {
         nodes: Vec::new(),
         links: Vec::new(),
         breathing: Breathing::Unknown(NoBreathing::TooShort),
+        fall: FallWatch::Unknown(UnknownReason::NoData),
     }
 }
 

@@ -18,7 +18,7 @@ const TRIES: usize = 300;
 
 /// How a fall comes about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+enum Before {
     /// At the end of a way, in its direction or backwards.
     Walking,
     /// After standing a while, facing anywhere.
@@ -37,16 +37,16 @@ pub fn falls(seed: u64, count: u32) -> Scene {
     let mut script =
         Script::new(build, 0.8, 2.6, 0.0).manner(step, arm_swing).away(f64::from(ENTER_S)).stand(1.0);
     for k in 0..count {
-        let from = [From::Walking, From::Standing, From::Walking, From::Sitting][(k % 4) as usize];
+        let from = [Before::Walking, Before::Standing, Before::Walking, Before::Sitting][(k % 4) as usize];
         let backwards = rng.chance(0.5);
         let spot = spot(&room, &script, from, backwards, &mut rng);
         let ([x, y], heading) = spot;
         let wait_s = 3.0 + 5.0 * rng.uniform();
         script = script.walk(x, y, speed_m_s * (0.85 + 0.3 * rng.uniform()));
         script = match from {
-            From::Walking => script,
-            From::Standing => script.turn(heading).stand(wait_s),
-            From::Sitting => script.turn(heading).sit(2.0 * wait_s, CHAIR_M),
+            Before::Walking => script,
+            Before::Standing => script.turn(heading).stand(wait_s),
+            Before::Sitting => script.turn(heading).sit(2.0 * wait_s, CHAIR_M),
         };
         // On his feet again before the next way is chosen: they are elsewhere then.
         script = script.fall(backwards, 6.0 + 6.0 * rng.uniform()).stand(2.0 + 3.0 * rng.uniform()).done();
@@ -57,7 +57,7 @@ pub fn falls(seed: u64, count: u32) -> Scene {
 }
 
 /// Where the next fall is, and which way the person faces there.
-fn spot(room: &Scene, script: &Script, from: From, backwards: bool, rng: &mut Rng) -> ([f64; 2], f64) {
+fn spot(room: &Scene, script: &Script, from: Before, backwards: bool, rng: &mut Rng) -> ([f64; 2], f64) {
     let at = script.place_m();
     let reach_m = REACH * script.build().stature_m;
     let free = |p: [f64; 2], clearance_m: f64| {
@@ -71,8 +71,8 @@ fn spot(room: &Scene, script: &Script, from: From, backwards: bool, rng: &mut Rn
             [0, 1].map(|k| room.room.min_m[k] + rng.uniform() * (room.room.max_m[k] - room.room.min_m[k]));
         let along = math::atan2(p[1] - at[1], p[0] - at[0]);
         let heading = match from {
-            From::Walking => along,
-            From::Standing | From::Sitting => core::f64::consts::TAU * (rng.uniform() - 0.5),
+            Before::Walking => along,
+            Before::Standing | Before::Sitting => core::f64::consts::TAU * (rng.uniform() - 0.5),
         };
         let forward_m = if backwards { -reach_m } else { reach_m };
         let head = [p[0] + forward_m * math::cos(heading), p[1] + forward_m * math::sin(heading)];

@@ -121,11 +121,11 @@ impl Extent {
             Extent::Short => {
                 let habits =
                     Habits { sit: true, wave: true, enter_after_s: SHORT_ENTER_S, ..Habits::default() };
-                let mut scene = scenes::people(seed, 2, u64::from(SHORT_ENTER_S) + SHORT_S, habits);
-                scene.surfaces.order = 2;
-                scene
+                scenes::people(seed, 2, u64::from(SHORT_ENTER_S) + SHORT_S, habits)
             }
         };
+        // A quarter of the simulator's time; every cell alike.
+        scene.surfaces.order = 2;
         cell.impair(&mut scene);
         scene
     }
@@ -252,13 +252,13 @@ fn aligned(rows: &[Vec<String>]) -> String {
 fn preface(extent: Extent) -> String {
     let what = match extent {
         Extent::Short => format!(
-            "seed {}, {SHORT_S} s scored after {SHORT_ENTER_S} s of an empty room, reflections to second order, baselines of {SHORT_OBSERVATIONS} observations",
+            "seed {}, {SHORT_S} s scored after {SHORT_ENTER_S} s of an empty room, baselines of {SHORT_OBSERVATIONS} observations",
             SEEDS[0]
         ),
         Extent::Whole => format!("seeds {SEEDS:?}, {WHOLE_S} s each"),
     };
     format!(
-        "# Degradation of two people (simulated): {what}; numerics {NUMERICS_VERSION}, the engine's defaults.\n\
+        "# Degradation of two people (simulated): {what}; reflections to second order; numerics {NUMERICS_VERSION}, the engine's defaults.\n\
          # Renewed by: cargo run --profile quick -p wavewitness-evaluate -- degradation --write evaluate/snapshots\n\
          # Columns: evaluate/src/room/degradation.rs; measures: evaluate/src/room/mod.rs. Gates and ghosts: share of cycles.\n"
     )

@@ -75,13 +75,13 @@ pub fn physics(curves: &Curves) -> Result<Drawing, Failure> {
         let rows: [(&[Point], Axes<'_>, &str, &str); 3] = [
             (
                 &curves.two_ray,
-                axes((1.5, 15.5), (-76.0, -40.0), "link over a concrete floor, m", "gain, dB"),
+                axes((1.5, 15.5), (-68.0, -40.0), "link over a concrete floor, m", "gain, dB"),
                 "two rays",
                 "model, direct and one bounce",
             ),
             (
                 &curves.shadow,
-                axes((-1.5, 1.5), (-3.0, 12.0), "body beside the middle of a 4 m link, m", "loss, dB"),
+                axes((-1.5, 1.5), (-3.0, 27.0), "body beside the middle of a 4 m link, m", "loss, dB"),
                 "two knife edges (P.526)",
                 "model, fades out beyond two Fresnel radii",
             ),

@@ -68,6 +68,7 @@ impl Drive<'_> {
             software: "scene".to_owned(),
             config: self.config.to_canonical_bytes(),
             predecessor: None,
+            privacy: wavewitness_types::PrivacyMode::RawResearch,
         }
     }
 }

@@ -29,7 +29,9 @@ use std::ops::RangeInclusive;
 use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::{Scene, Simulation, scenes};
-use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, Sink, Source, Timestamp};
+use wavewitness_types::{
+    BootRecord, Canonical, Command, CycleIndex, Event, PrivacyMode, Sink, Source, Timestamp,
+};
 use wavewitness_witness::{Digest, Digester, Genesis, SPECIFICATION, Stage, Witness};
 
 const CYCLE_NS: u64 = 50_000_000;
@@ -166,6 +168,7 @@ pub fn genesis(golden: &Golden, config: &EngineConfig) -> Genesis {
         software: "golden".to_owned(),
         config: config.to_canonical_bytes(),
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     }
 }
 

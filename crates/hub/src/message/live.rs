@@ -2,7 +2,7 @@
 //!
 //! What a cycle's message withholds, these withhold too: they are made of it and of nothing else, but for image and taps.
 
-use super::cycle::{Breathing, Count, Cycle, Link, Node, Person, Presence, Quality};
+use super::cycle::{Breathing, Count, Cycle, FallWatch, Link, Node, Person, Presence, Quality, Zone};
 use super::{Dropped, Hello, Stopped};
 use crate::publish::{Format, Topic};
 use schemars::JsonSchema;
@@ -124,6 +124,12 @@ pub struct PresenceNow {
     /// How fast does somebody breathe?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breathing: Option<Breathing>,
+    /// Did somebody fall lately?
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fall: Option<FallWatch>,
+    /// Zones, in the order of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Vec<Zone>>,
 }
 
 /// Where something moves, as the tomography sees it; every tenth cycle.
@@ -254,6 +260,8 @@ pub fn presence_now(cycle: &Cycle) -> Live {
         motion: cycle.motion,
         count: cycle.count.clone(),
         breathing: cycle.breathing.clone(),
+        fall: cycle.fall.clone(),
+        zones: cycle.zones.clone(),
     })
 }
 

@@ -5,14 +5,17 @@
 
 mod cycle;
 pub mod live;
+mod status;
 mod world;
 
 pub use cycle::{
-    Breathing, Calibration, Count, Cycle, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness,
-    cycle, links, nodes, presence,
+    Breathing, Calibration, Count, Cycle, FallWatch, Heading, Hint, Keypoint, Link, Node, Person, Posture,
+    Presence, Quality, Witness, Zone, cycle, links, nodes, presence,
 };
 pub use live::Live;
-pub use world::{World, world};
+pub use status::{ComputeUs, Last, LogStatus, Status, status};
+
+pub use world::{Happening, Room, Sensor, World, WorldEvent, WorldLink, WorldPerson, world};
 
 use crate::clock::iso8601;
 use schemars::JsonSchema;
@@ -57,6 +60,10 @@ pub struct Hello {
     pub cycle_hz: u32,
     /// Names of the keypoints in their order.
     pub keypoints: Vec<&'static str>,
+    /// The privacy mode: `docs/privacy.md`.
+    pub privacy: &'static str,
+    /// What it withholds, by name.
+    pub withheld: Vec<&'static str>,
 }
 
 /// Cycles were left out for a client.
@@ -73,6 +80,42 @@ pub struct Dropped {
 pub struct Stopped {
     /// Why.
     pub reason: String,
+}
+
+/// The answer of `/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HealthAnswer {
+    /// Whether it publishes.
+    pub live: bool,
+    /// Whether it is to be relied on.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// The answer of `/health/live`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LiveAnswer {
+    /// Whether it publishes.
+    pub live: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// The answer of `/health/ready`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReadyAnswer {
+    /// Whether it is to be relied on.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ErrorAnswer {
+    /// Field, value and what is allowed.
+    pub error: String,
 }
 
 /// The body of `POST /api/v1/calibration`.
@@ -109,6 +152,8 @@ pub fn hello(genesis: &Genesis, source: Source) -> Hello {
         source: source.name(),
         cycle_hz: 20,
         keypoints: KEYPOINT_NAMES.to_vec(),
+        privacy: genesis.privacy.name(),
+        withheld: crate::privacy::withheld(genesis.privacy),
     }
 }
 

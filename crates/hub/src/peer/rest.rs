@@ -61,7 +61,9 @@ async fn file(dir: Arc<FilePath>, name: String) -> Response {
     let read = tokio::task::spawn_blocking(move || -> Option<(PathBuf, Vec<u8>)> {
         let path = path.canonicalize().ok()?;
         let path = if path.is_dir() { path.join("index.html") } else { path };
-        path.starts_with(dir.canonicalize().ok()?).then(|| std::fs::read(&path).ok())?.map(|bytes| (path, bytes))
+        path.starts_with(dir.canonicalize().ok()?)
+            .then(|| std::fs::read(&path).ok())?
+            .map(|bytes| (path, bytes))
     });
     let Ok(Some((path, bytes))) = read.await else {
         return error(StatusCode::NOT_FOUND, format_args!("peer.ui_dir has no {name}"));
@@ -80,8 +82,8 @@ async fn file(dir: Arc<FilePath>, name: String) -> Response {
 }
 
 /// The last cycle as it may be told; `None` before there is one.
-fn cycle(shared: &Shared) -> Option<message::Cycle> {
-    shared.latest.update()
+fn cycle(shared: &Shared) -> Option<Arc<message::Cycle>> {
+    shared.status.update(|s| s.cycle.clone())
 }
 
 fn with_frame<T>(shared: &Shared, look: impl FnOnce(&PoseFrame) -> T) -> Option<T> {
@@ -141,7 +143,7 @@ async fn latest(State(shared): State<Shared>) -> Response {
 }
 
 async fn nodes(State(shared): State<Shared>) -> Json<Value> {
-    let nodes = cycle(&shared).and_then(|c| c.nodes).unwrap_or_default();
+    let nodes = cycle(&shared).and_then(|c| c.nodes.clone()).unwrap_or_default();
     Json(json!({ "count": nodes.len(), "nodes": nodes }))
 }
 
@@ -151,7 +153,7 @@ async fn vital_signs(State(shared): State<Shared>) -> Json<Value> {
 
 async fn current(State(shared): State<Shared>) -> Json<Value> {
     let (context, cycle) = (context(&shared), cycle(&shared));
-    let persons = cycle.as_ref().map(|c| translate::persons(c, &context)).unwrap_or_default();
+    let persons = cycle.as_deref().map(|c| translate::persons(c, &context)).unwrap_or_default();
     Json(json!({
         "timestamp": cycle.as_ref().map(|c| c.at.clone()),
         "frame_id": cycle.as_ref().map(|c| format!("cycle_{}", c.cycle)),
@@ -163,7 +165,7 @@ async fn current(State(shared): State<Shared>) -> Json<Value> {
 
 async fn stats(State(shared): State<Shared>) -> Json<Value> {
     let (context, cycle) = (context(&shared), cycle(&shared));
-    let persons = cycle.as_ref().map(|c| translate::persons(c, &context)).unwrap_or_default();
+    let persons = cycle.as_deref().map(|c| translate::persons(c, &context)).unwrap_or_default();
     let mean = persons.iter().map(|p| f64::from(p.confidence)).sum::<f64>() / persons.len().max(1) as f64;
     let average = (!persons.is_empty()).then_some(mean);
     Json(json!({
@@ -181,7 +183,7 @@ async fn zones(State(shared): State<Shared>) -> Json<Value> {
         message::Presence::Absent { .. } => Some(false),
         message::Presence::Unknown { .. } => None,
     });
-    let count = cycle.as_ref().and_then(translate::estimated);
+    let count = cycle.as_deref().and_then(translate::estimated);
     Json(json!({ "zones": { translate::ZONE: { "person_count": count, "occupied": occupied } } }))
 }
 
@@ -196,7 +198,7 @@ async fn stream_status(State(shared): State<Shared>) -> Json<Value> {
 }
 
 async fn calibration(State(shared): State<Shared>) -> Json<Value> {
-    let links = cycle(&shared).and_then(|c| c.links).unwrap_or_default();
+    let links = cycle(&shared).and_then(|c| c.links.clone()).unwrap_or_default();
     let count = |state: &str| links.iter().filter(|l| l.calibration.state == state).count();
     let (ready, collecting) = (count("ready"), count("collecting"));
     let status = match (ready, collecting) {

@@ -58,7 +58,9 @@ fn refuse(text: std::fmt::Arguments<'_>) -> Response {
 }
 
 fn start(shared: Shared, request: Request, kind: Kind, rate_hz: f64) -> Response {
-    websocket::accept(&shared.clone(), request, async move |socket: Socket| serve(socket, shared, kind, rate_hz).await)
+    websocket::accept(&shared.clone(), request, async move |socket: Socket| {
+        serve(socket, shared, kind, rate_hz).await
+    })
 }
 
 fn text(value: &Value) -> Message {

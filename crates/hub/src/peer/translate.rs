@@ -4,7 +4,7 @@
 //! needs a list. Their skeletons live on a picture; ours are shown as seen from the side of the room where y is least: x to the
 //! right, z up, both as a share of the room.
 
-use crate::message::{Breathing, Count, Cycle, Keypoint, Node, Person, Presence};
+use crate::message::{Breathing, Count, Cycle, Keypoint, Node, Person, Posture, Presence};
 use serde::Serialize;
 use wavewitness_types::Room;
 
@@ -40,6 +40,8 @@ pub struct SensingUpdate {
     vital_signs: Option<VitalSigns>,
     signal_quality_score: f32,
     estimated_persons: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    posture: Option<&'static str>,
     pose_keypoints: Option<()>,
     model_status: Option<()>,
     persons: Vec<PeerPerson>,
@@ -100,6 +102,12 @@ pub struct PeerPerson {
     keypoints: Vec<PeerKeypoint>,
     /// Metres.
     position: [f32; 3],
+    /// `standing`, `walking`, `sitting`, `lying` or `fallen`; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pose: Option<&'static str>,
+    /// Radians from +x towards +y; absent where nothing told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facing: Option<f32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -178,6 +186,7 @@ pub fn sensing_update(cycle: &Cycle, context: &Context) -> SensingUpdate {
         vital_signs: vital_signs(cycle),
         signal_quality_score: cycle.quality.score,
         estimated_persons: estimated(cycle),
+        posture: only_posture(cycle),
         pose_keypoints: None,
         model_status: None,
         persons: persons(cycle, context),
@@ -231,7 +240,26 @@ fn person(person: &Person, room: &Room) -> Option<PeerPerson> {
         bbox: bounds(&keypoints, position, room),
         keypoints,
         position,
+        pose: posture(person),
+        facing: person.heading.flatten().map(|h| h.rad),
     })
+}
+
+fn posture(person: &Person) -> Option<&'static str> {
+    match person.posture {
+        // Their page has a figure for who has fallen, none for who is falling.
+        Some(Posture::Known { class: "falling", .. }) => Some("fallen"),
+        Some(Posture::Known { class, .. }) => Some(class),
+        _ => None,
+    }
+}
+
+/// They have one posture a room: it is said where one person is there.
+fn only_posture(cycle: &Cycle) -> Option<&'static str> {
+    match cycle.people.as_deref() {
+        Some([person]) => posture(person),
+        _ => None,
+    }
 }
 
 fn across(value: f32, axis: usize, room: &Room) -> f64 {
@@ -275,7 +303,7 @@ fn bounds(keypoints: &[PeerKeypoint], position_m: [f32; 3], room: &Room) -> Boun
 fn sensing_node(node: &Node, context: &Context) -> SensingNode {
     SensingNode {
         node_id: node.node,
-        rssi_dbm: node.rssi_dbm,
+        rssi_dbm: node.rssi_dbm.flatten(),
         position: context.places.iter().find(|(id, _)| *id == node.node).map(|(_, at)| *at),
         amplitude: [],
     }
@@ -284,7 +312,7 @@ fn sensing_node(node: &Node, context: &Context) -> SensingNode {
 fn node_features(node: &Node) -> NodeFeatures {
     NodeFeatures {
         node_id: node.node,
-        rssi_dbm: node.rssi_dbm,
+        rssi_dbm: node.rssi_dbm.flatten(),
         last_seen_ms: node.age_ms,
         frame_rate_hz: node.rate_hz,
         stale: node.silent,
@@ -292,7 +320,7 @@ fn node_features(node: &Node) -> NodeFeatures {
 }
 
 fn mean_rssi(nodes: &[Node]) -> Option<f32> {
-    let known: Vec<f32> = nodes.iter().filter(|n| !n.silent).filter_map(|n| n.rssi_dbm).collect();
+    let known: Vec<f32> = nodes.iter().filter(|n| !n.silent).filter_map(|n| n.rssi_dbm.flatten()).collect();
     (!known.is_empty()).then(|| known.iter().sum::<f32>() / known.len() as f32)
 }
 

@@ -106,6 +106,7 @@ fn routes(shared: &Shared) -> Router {
     Router::new()
         .merge(peer)
         .merge(crate::dashboard::routes())
+        .merge(crate::recent::routes())
         .merge(rest::routes())
         .merge(stream::routes())
         .merge(websocket::routes())

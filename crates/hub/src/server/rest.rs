@@ -4,6 +4,7 @@ use super::Shared;
 use crate::message;
 use crate::message::live::Refusal;
 use crate::metrics;
+use crate::schema;
 use crate::status::Snapshot;
 use crate::witness_log::{self, Served};
 use axum::extract::rejection::JsonRejection;
@@ -12,6 +13,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Serialize;
 use serde_json::{Value, json};
 use wavewitness_types::Command;
 
@@ -24,9 +26,10 @@ pub fn routes() -> Router<Shared> {
         .route("/api/v1/status", get(status))
         .route("/metrics", get(prometheus))
         .route("/api/v1/world", get(world))
-        .route("/api/v1/witness", get(crate::recent::witness))
         .route("/api/v1/calibration", post(calibrate))
         .route("/log/{*name}", get(log_file))
+        .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/asyncapi.json", get(asyncapi))
 }
 
 /// The list of endpoints, for programs.
@@ -43,7 +46,7 @@ pub async fn index() -> impl IntoResponse {
 
 /// An error as every answer has it: `{"error": "…"}`.
 pub fn error(code: StatusCode, text: impl std::fmt::Display) -> Response {
-    (code, Json(json!({ "error": text.to_string() }))).into_response()
+    (code, Json(message::ErrorAnswer { error: text.to_string() })).into_response()
 }
 
 /// What is wrong with a query.
@@ -60,19 +63,19 @@ fn not_live(shared: &Shared, snapshot: &Snapshot) -> Option<String> {
     })
 }
 
-fn answer(good: bool, body: Value) -> Response {
+fn answer(good: bool, body: impl Serialize) -> Response {
     let code = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(body)).into_response()
 }
 
 async fn live(State(shared): State<Shared>) -> Response {
     let reason = not_live(&shared, &shared.status.snapshot());
-    answer(reason.is_none(), json!({ "live": reason.is_none(), "reason": reason }))
+    answer(reason.is_none(), message::LiveAnswer { live: reason.is_none(), reason })
 }
 
 async fn ready(State(shared): State<Shared>) -> Response {
     let reasons = shared.status.snapshot().not_ready();
-    answer(reasons.is_empty(), json!({ "ready": reasons.is_empty(), "reasons": reasons }))
+    answer(reasons.is_empty(), message::ReadyAnswer { ready: reasons.is_empty(), reasons })
 }
 
 async fn health(State(shared): State<Shared>) -> Response {
@@ -80,15 +83,23 @@ async fn health(State(shared): State<Shared>) -> Response {
     let dead = not_live(&shared, &snapshot);
     let live = dead.is_none();
     let reasons: Vec<_> = dead.into_iter().chain(snapshot.not_ready()).collect();
-    answer(reasons.is_empty(), json!({ "live": live, "ready": reasons.is_empty(), "reasons": reasons }))
+    answer(reasons.is_empty(), message::HealthAnswer { live, ready: reasons.is_empty(), reasons })
 }
 
 async fn world(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().world.as_ref().map(message::world)).into_response()
+    Json(shared.status.snapshot().world_message()).into_response()
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    Json(shared.status.snapshot().to_json(shared.clock.now())).into_response()
+    Json(message::status(&shared.status.snapshot(), shared.clock.now())).into_response()
+}
+
+async fn openapi() -> Json<Value> {
+    Json(schema::openapi())
+}
+
+async fn asyncapi() -> Json<Value> {
+    Json(schema::asyncapi())
 }
 
 async fn prometheus(State(shared): State<Shared>) -> Response {

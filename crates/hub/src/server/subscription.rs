@@ -238,8 +238,8 @@ mod tests {
     use crate::message::live::Request;
     use crate::publish::{self, Detail};
     use wavewitness_types::{
-        Breathing, Count, CycleIndex, Gate, NoBreathing, PoseFrame, Presence, Quality, Source, Timestamp,
-        UnknownReason,
+        Breathing, Count, CycleIndex, FallWatch, Gate, NoBreathing, PoseFrame, Presence, Quality, Source,
+        Timestamp, UnknownReason,
     };
     use wavewitness_witness::{Digest, EntryKind, Stage, Witness};
 
@@ -265,6 +265,7 @@ mod tests {
             nodes: Vec::new(),
             links: Vec::new(),
             breathing: Breathing::Unknown(NoBreathing::NoData),
+            fall: FallWatch::Unknown(UnknownReason::NoData),
         };
         let witness = Witness {
             kind: EntryKind::Cycle,

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
@@ -200,6 +201,10 @@ impl Client {
             Some(Err(tungstenite::Error::Capacity(_))) => {
                 self.shared.status.update(|s| s.served.oversized += 1);
                 return close(CloseCode::Size, "at most 4096 bytes");
+            }
+            // Not a word of farewell is no offence: programs end like that.
+            Some(Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
+                return Next::Close(None);
             }
             Some(Err(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_))) => {
                 self.shared.status.update(|s| s.served.malformed += 1);
