@@ -4,7 +4,6 @@ use crate::boot::{self, OpenError};
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
-use crate::message;
 use crate::mqtt;
 use crate::publish;
 use crate::server::{self, Shared};
@@ -79,16 +78,40 @@ pub struct Hub {
     mqtt: Option<tokio::task::JoinHandle<()>>,
 }
 
-/// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
-///
-/// # Errors
-/// If the data directory, an address or a thread is not to be had.
-pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'static) -> Result<Hub, RunError> {
-    let clock = Clock::start();
-    let door = server::Door::new(&config.access).map_err(RunError::Access)?;
+/// Who may do what; refused if the hub would be open to a network.
+fn door(config: &HubConfig) -> Result<server::Door, RunError> {
     let open = config.access.may_listen("hub.http_bind", config.http_bind);
     open.map_err(|e| RunError::Access(e.to_string()))?;
-    // Sockets first: an address that is in use must not leave a boot in the chain.
+    server::Door::new(&config.access).map_err(RunError::Access)
+}
+
+/// A thousand clients take more file descriptors than a process is given unless it asks.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of open files stays as it is: {e}");
+    }
+}
+
+/// A thousand clients must not keep the cycle waiting for a core: the threads that serve them are nicer.
+fn yield_to_the_cycle() {
+    // Without it the hub is as right, only later.
+    let _ = rustix::process::nice(5);
+}
+
+/// The sockets of a hub, and where they are.
+struct Sockets {
+    /// Of `peer.ws_bind`.
+    second: Option<TcpListener>,
+    socket: std::net::UdpSocket,
+    listener: TcpListener,
+    udp: SocketAddr,
+    http: SocketAddr,
+}
+
+async fn bind(config: &HubConfig) -> Result<Sockets, RunError> {
     let socket =
         udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
     let listener = TcpListener::bind(config.http_bind)
@@ -102,6 +125,18 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     };
     let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
     let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
+    Ok(Sockets { socket, listener, second, udp, http })
+}
+
+/// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
+///
+/// # Errors
+/// If the data directory, an address or a thread is not to be had.
+pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'static) -> Result<Hub, RunError> {
+    let clock = Clock::start();
+    let door = door(config)?;
+    // Sockets first: an address that is in use must not leave a boot in the chain.
+    let Sockets { socket, listener, second, udp, http } = bind(config).await?;
     let now = clock.now();
     let boot_id = now.0 ^ u64::from(std::process::id()).rotate_left(48);
     let opened = boot::open(config, &config.data_dir, config.source, now, boot_id).map_err(RunError::Open)?;
@@ -134,34 +169,18 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))
         .map_err(system("can't start the receiving thread"))?;
     let shared = Shared {
-        status: status.clone(),
-        messages,
-        hello: {
-            let (genesis, status) = (opened.genesis.clone(), status.clone());
-            Arc::new(move || message::hello(&genesis, status.source()))
-        },
         commands: Some(commands.clone()),
-        max_clients: config.max_clients,
-        access: door.clone(),
-        failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
-        geometry: Arc::new(config.engine.geometry.clone()),
-        peer: config.peer.clone(),
         clock,
-        stop: stop_seen,
+        ..Shared::new(config, &opened.genesis, &status, messages, door.clone(), stop_seen.clone())
     };
-    let stop_mqtt = shared.stop.clone();
     if let Some(second) = second {
         tokio::spawn(server::serve(second, shared.clone()));
     }
     let server = tokio::spawn(server::serve(listener, shared));
-    let mqtt = match &config.mqtt {
-        Some(mqtt) => Some(
-            mqtt::start(mqtt.clone(), status.clone(), clock, stop_mqtt)
-                .map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?,
-        ),
-        None => None,
-    };
+    let mqtt = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop_seen));
+    let mqtt = mqtt.transpose();
+    let mqtt = mqtt.map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?;
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -258,8 +277,10 @@ pub fn run(
     config_file: Option<PathBuf>,
     logs: crate::log::Handle,
 ) -> Result<(), RunError> {
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start(yield_to_the_cycle)
         .enable_all()
         .build()
         .map_err(system("can't start the runtime"))?;

@@ -30,7 +30,7 @@ pub use event::{BootRecord, Command, Event, Sender, Source};
 pub use frame::{AlignedFrame, CalibratedFrame, CsiFrame, FusedFrame, LinkObservation, RadioMeta, Samples};
 pub use ids::{CycleIndex, LinkId, Mac, NodeId, TrackId};
 pub use link::{CyclePlan, Identification, Layout, Link, Transmitter};
-pub use people::{Detection, PersonTrack, TrackState};
+pub use people::{Detection, Followed, PersonTrack, TrackState};
 pub use pose_frame::{
     Basis, Breathing, BreathingRate, Count, Fall, FallWatch, Heading, Keypoint, KeypointName, NoBreathing,
     NoPosture, Person, PoseFrame, Posture, PostureClass, Presence, PresenceBasis, Quality, UnknownReason,

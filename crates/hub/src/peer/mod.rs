@@ -9,10 +9,13 @@ mod translate;
 
 pub use translate::Context;
 
+use crate::config::HubConfig;
 use crate::server::Shared;
 use axum::Router;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use wavewitness_types::Room;
 
 /// Keys of the section `[peer]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,9 +28,33 @@ pub struct Config {
     pub ui_dir: Option<PathBuf>,
 }
 
-/// The peer's endpoints.
-pub fn routes(config: &Config) -> Router<Shared> {
-    Router::new().merge(stream::routes()).merge(rest::routes(config))
+/// What the endpoints need of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The section.
+    pub config: Config,
+    room: Option<Room>,
+    places: Arc<[(u8, [f64; 3])]>,
+}
+
+impl Setup {
+    /// Of a configuration.
+    pub fn new(config: &HubConfig) -> Setup {
+        let geometry = &config.engine.geometry;
+        Setup {
+            config: config.peer.clone(),
+            room: geometry.room,
+            places: geometry.nodes.iter().filter_map(|n| Some((n.id.0, n.position_m?))).collect(),
+        }
+    }
+}
+
+/// The peer's endpoints; none if they are off.
+pub fn routes(setup: &Setup) -> Router<Shared> {
+    match &setup.config {
+        Config { enabled: false, .. } => Router::new(),
+        config => Router::new().merge(stream::routes()).merge(rest::routes(config)),
+    }
 }
 
 /// Whether an origin is this hub's own page on its first address, which asks the second.
@@ -41,13 +68,9 @@ pub fn is_own_page(config: &Config, origin: &str, host: &str, http: Option<Socke
 
 /// What a translation needs beside a cycle.
 fn context(shared: &Shared) -> Context {
-    let geometry = &shared.geometry;
+    let Setup { room, places, .. } = &shared.peer;
     let compute_ms = shared.status.update(|s| s.compute.summary_us()).map(|[p50, _, _]| p50 / 1e3);
-    Context {
-        room: geometry.room,
-        places: geometry.nodes.iter().filter_map(|n| Some((n.id.0, n.position_m?))).collect(),
-        compute_ms,
-    }
+    Context { room: *room, places: Arc::clone(places), compute_ms }
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ async fn info(State(shared): State<Shared>) -> Json<Value> {
         "version": VERSION,
         "environment": translate::source(shared.status.source().name()),
         "features": {
-            "presence": true, "pose_estimation": shared.geometry.room.is_some(), "breathing": true,
+            "presence": true, "pose_estimation": context(&shared).room.is_some(), "breathing": true,
             "heart_rate": false, "model_inference": false, "witness": true,
         },
     }))

@@ -6,6 +6,7 @@
 
 use crate::message::{Breathing, Count, Cycle, Keypoint, Node, Person, Posture, Presence};
 use serde::Serialize;
+use std::sync::Arc;
 use wavewitness_types::Room;
 
 /// A keypoint counts as known by the probability that it lies this near to where it is said, m.
@@ -21,7 +22,7 @@ pub struct Context {
     /// The room, if it is configured.
     pub room: Option<Room>,
     /// Nodes that are placed.
-    pub places: Vec<(u8, [f64; 3])>,
+    pub places: Arc<[(u8, [f64; 3])]>,
     /// Median time from tick to witness, ms.
     pub compute_ms: Option<f64>,
 }

@@ -87,18 +87,18 @@ fn unauthorised(text: &str) -> Response {
     response
 }
 
-/// Whether the request may go on; else what it is answered.
-fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> Result<(), Response> {
+/// What the request is answered if it may not go on.
+fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> Option<Response> {
     if changes && !is_json(request.headers()) {
         let text = "Content-Type: allowed is application/json";
-        return Err(rest::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        return Some(rest::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     if access.tokens.is_empty() || is_open(request.uri().path()) {
-        return Ok(());
+        return None;
     }
     let Some(token) = token(request) else {
         let text = "a token is needed: send `Authorization: Bearer TOKEN`";
-        return Err(unauthorised(text));
+        return Some(unauthorised(text));
     };
     let Some(known) = access.recognise(token) else {
         shared.status.update(|s| s.served.refused_tokens += 1);
@@ -108,15 +108,15 @@ fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> 
             let mut response =
                 rest::error(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens: wait a minute");
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
-            return Err(response);
+            return Some(response);
         }
-        return Err(unauthorised("this token is not known"));
+        return Some(unauthorised("this token is not known"));
     };
     if changes && known.role < Role::Operator {
         let text = format_args!("the token \"{}\" has the role viewer: this needs operator", known.name);
-        return Err(rest::error(StatusCode::FORBIDDEN, text));
+        return Some(rest::error(StatusCode::FORBIDDEN, text));
     }
-    Ok(())
+    None
 }
 
 /// A form of another page can't send this type without asking first.
@@ -144,7 +144,7 @@ fn judge(shared: &Shared, request: &Request) -> Verdict {
     // A browser always says whose page asks: that page must be ours.
     let second = |o: &str| {
         host.is_some_and(|host| {
-            crate::peer::is_own_page(&shared.peer, o, host, shared.status.update(|s| s.http))
+            crate::peer::is_own_page(&shared.peer.config, o, host, shared.status.update(|s| s.http))
         })
     };
     let foreign = text(header::ORIGIN).is_some_and(|o| !access.is_origin(o, host) && !second(o));
@@ -161,7 +161,7 @@ fn judge(shared: &Shared, request: &Request) -> Verdict {
     let answer = if preflight {
         Some(StatusCode::NO_CONTENT.into_response())
     } else {
-        admit(shared, &access, request, changes).err()
+        admit(shared, &access, request, changes)
     };
     Verdict { answer, origin, preflight, changes }
 }

@@ -18,7 +18,9 @@ pub use tls::acceptor;
 
 use crate::access::Access;
 use crate::clock::Clock;
-use crate::message::Hello;
+use crate::config::HubConfig;
+use crate::dashboard;
+use crate::message::{self, Hello};
 use crate::publish;
 use crate::status::Status;
 use axum::Router;
@@ -28,7 +30,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use wavewitness_types::{Command, Geometry};
+use wavewitness_types::Command;
+use wavewitness_witness::Genesis;
 
 /// Longest body of a request.
 const MAX_BODY: usize = 64 << 10;
@@ -48,10 +51,10 @@ pub struct Shared {
     pub max_clients: u32,
     /// Where the log is that is served; `None` to serve none.
     pub data_dir: Option<PathBuf>,
-    /// Where room and nodes are.
-    pub geometry: Arc<Geometry>,
+    /// Where room and nodes are, as [`crate::dashboard::places`] gives it.
+    pub geometry: Arc<serde_json::Value>,
     /// The peer's protocol.
-    pub peer: crate::peer::Config,
+    pub peer: crate::peer::Setup,
     /// Who may do what.
     pub access: Door,
     /// Wrong tokens.
@@ -60,6 +63,34 @@ pub struct Shared {
     pub clock: Clock,
     /// Becomes true when the hub stops.
     pub stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Of a hub that takes no commands and serves no log.
+    pub fn new(
+        config: &HubConfig,
+        genesis: &Genesis,
+        status: &Status,
+        messages: publish::Sender,
+        access: Door,
+        stop: watch::Receiver<bool>,
+    ) -> Shared {
+        let (genesis, seen) = (genesis.clone(), status.clone());
+        Shared {
+            status: status.clone(),
+            messages,
+            hello: Arc::new(move || message::hello(&genesis, seen.source())),
+            commands: None,
+            max_clients: config.max_clients,
+            data_dir: None,
+            peer: crate::peer::Setup::new(config),
+            geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
+            access,
+            failures: Failures::default(),
+            clock: Clock::start(),
+            stop,
+        }
+    }
 }
 
 /// Who may do what, as of the last reload.
@@ -102,7 +133,7 @@ impl Door {
 
 /// Every route, behind the guard. Whoever adds an interface adds one line here.
 fn routes(shared: &Shared) -> Router {
-    let peer = if shared.peer.enabled { crate::peer::routes(&shared.peer) } else { Router::new() };
+    let peer = crate::peer::routes(&shared.peer);
     Router::new()
         .merge(peer)
         .merge(crate::dashboard::routes())
