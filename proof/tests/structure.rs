@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("crates/cir", 2),
     ("crates/tomography", 2),
     ("crates/localise", 2),
+    ("crates/posture", 2),
     ("crates/pose", 2),
     ("crates/identity", 2),
     ("crates/world", 2),

@@ -10,6 +10,7 @@ use wavewitness_cir::gate::{Judgement, Response};
 use wavewitness_ingest::{Outcome, Reject};
 use wavewitness_links::Resolution;
 use wavewitness_motion::LinkMotion;
+use wavewitness_posture::Verdict;
 use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
@@ -71,6 +72,8 @@ pub(crate) struct Work {
     pub placed: Option<Timestamp>,
     /// Error of a position that does not average out, in metres: of the last image.
     pub model_error_m: f64,
+    /// Postures and falls.
+    pub verdict: Verdict,
     /// When the last frame arrived, since the boot.
     pub last_frame: Option<Timestamp>,
 }
@@ -98,6 +101,7 @@ impl Work {
             imaged: None,
             placed: None,
             model_error_m: 0.0,
+            verdict: Verdict::NOTHING,
             last_frame: None,
         }
     }
@@ -347,6 +351,7 @@ impl Engine {
         {
             plan.hear(&aligned, baseline, state);
         }
+        self.plans.posture.frame(&aligned, baseline, &mut self.states.posture);
     }
 
     /// A link was found: whoever keeps something by link is told.
@@ -364,6 +369,7 @@ impl Engine {
         if let Some([tx, rx]) = ends_m {
             self.plans.tomography.add_link(id, tx, rx, &mut self.states.tomography);
         }
+        self.plans.posture.meet(link, &mut self.states.posture);
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
             plan.meet(link, ends_m, state);
         }
@@ -467,6 +473,9 @@ impl Engine {
         };
         self.hashers.add(Stage::Pose, self.states.pose.tracks());
         self.hashers.add(Stage::Pose, &summary);
+        let person = self.states.pose.only_person();
+        self.work.verdict = self.plans.posture.end_cycle(at, person, &mut self.states.posture);
+        self.hashers.add(Stage::Pose, &self.work.verdict);
     }
 
     /// Walkers by their Doppler spectra. True if enough paths tell who is there: then their tracks are the room's.
@@ -567,6 +576,11 @@ impl Engine {
     /// Who is there, on whose evidence, since when: as of the last cycle.
     pub fn world(&self) -> &wavewitness_world::Graph {
         self.states.world.graph()
+    }
+
+    /// What was concluded about postures and falls in the last cycle, published or not.
+    pub fn postures(&self) -> &Verdict {
+        &self.work.verdict
     }
 
     /// Where something moved, as of the last cycle; `None` if no image was made in it.

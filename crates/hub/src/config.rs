@@ -448,7 +448,7 @@ mod tests {
         );
         assert_eq!(refusal("[[node]]\nid = 300"), "node.id = 300: allowed is a whole number, 0 to 255");
         assert_eq!(refusal("[[node]]\nid = 3\n[[node]]\nid = 3"), "node.id = 3: allowed is each id once");
-        assert!(refusal("[hubb]").starts_with("hubb = (unknown key): allowed is one of: hub, log"));
+        assert!(refusal("[hubb]").starts_with("hubb = (unknown key): allowed is one of: hub, http"));
         assert!(refusal("[hub]\nport = 3").starts_with("hub.port = (unknown key)"));
         assert!(refusal("[room]\nmin_m = [0,0,0]\nmax_m = [5, 0.1, 3]").contains("at least 0.5 m"));
         assert!(refusal("hub = 3").contains("a section: [hub]"));

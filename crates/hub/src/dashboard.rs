@@ -1,6 +1,7 @@
 //! The page that people see: static files, compiled in, and nothing from anywhere else. `docs/dashboard.md`.
 
 use crate::message;
+use crate::privacy::What;
 use crate::server::{self, Shared};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
@@ -8,7 +9,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
 use axum::{Router, http};
 use serde_json::{Value, json};
-use wavewitness_types::{Geometry, NodePlace};
+use wavewitness_types::{AccessPointPlace, Geometry, PrivacyMode};
 
 /// Only this origin's files, and no code from anywhere else; `wasm-unsafe-eval` lets the verifier be compiled.
 const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self'; \
@@ -85,19 +86,24 @@ fn asset(kind: &'static str, bytes: &'static [u8]) -> Response {
     (http::StatusCode::OK, headers, bytes).into_response()
 }
 
-/// Where room, nodes and access points are, as configured; `null` for what is not.
-async fn geometry(State(shared): State<Shared>) -> Json<Value> {
-    let Geometry { room, nodes, access_points } = &*shared.geometry;
-    let node = |n: &NodePlace| json!({ "node": n.id.0, "mac": n.mac.map(|m| m.to_string()), "position_m": n.position_m });
-    Json(json!({
+/// Where room, nodes and access points are, as configured; `null` for what is not, and for addresses that the privacy
+/// mode withholds. (Nodes are told apart by their numbers.)
+pub fn places(geometry: &Geometry, mode: PrivacyMode) -> Value {
+    let Geometry { room, nodes, access_points } = geometry;
+    let access_point = |a: &AccessPointPlace| {
+        let mac = What::Addresses.given(mode).then(|| a.mac.to_string());
+        json!({ "mac": mac, "position_m": a.position_m })
+    };
+    json!({
         "schema": message::SCHEMA_VERSION,
         "room": room.as_ref().map(|r| json!({ "min_m": r.min_m, "max_m": r.max_m })),
-        "nodes": nodes.iter().map(node).collect::<Vec<_>>(),
-        "access_points": access_points
-            .iter()
-            .map(|a| json!({ "mac": a.mac.to_string(), "position_m": a.position_m }))
-            .collect::<Vec<_>>(),
-    }))
+        "nodes": nodes.iter().map(|n| json!({ "node": n.id.0, "position_m": n.position_m })).collect::<Vec<_>>(),
+        "access_points": access_points.iter().map(access_point).collect::<Vec<_>>(),
+    })
+}
+
+async fn geometry(State(shared): State<Shared>) -> Json<Value> {
+    Json(Value::clone(&shared.geometry))
 }
 
 #[cfg(test)]
@@ -119,6 +125,20 @@ mod tests {
                     assert!(ASSETS.iter().any(|(n, ..)| *n == file), "{name} names {quoted}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn addresses_are_withheld_where_links_withhold_them() {
+        let mac = wavewitness_types::Mac([2, 0, 0, 0, 0, 9]);
+        let geometry = Geometry {
+            access_points: vec![AccessPointPlace { mac, position_m: Some([1.0; 3]) }],
+            ..Geometry::default()
+        };
+        for mode in PrivacyMode::ALL {
+            let text = places(&geometry, mode).to_string();
+            assert_eq!(text.contains(&mac.to_string()), What::Addresses.given(mode), "{}", mode.name());
+            assert!(text.contains("[1.0,1.0,1.0]"), "{text}");
         }
     }
 }

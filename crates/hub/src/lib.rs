@@ -7,6 +7,7 @@
 //! for a measurement.
 
 pub mod access;
+pub mod advice;
 pub mod boot;
 pub mod cli;
 pub mod client;

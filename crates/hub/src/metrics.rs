@@ -8,13 +8,13 @@
 
 use crate::message::transmitter;
 use crate::privacy::{self, What};
-use crate::status::{Snapshot, Status};
+use crate::status::{Served, Snapshot, Status};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, IntCounterVec, Opts, TextEncoder};
 use wavewitness_types::{
-    Breathing, CalibrationState, Count, Gate, LinkStatus, NodeHealth, PoseFrame, Presence, PrivacyMode,
-    Source, Timestamp,
+    Breathing, CalibrationState, Count, FallWatch, Gate, LinkStatus, NodeHealth, PoseFrame, Presence,
+    PrivacyMode, Source, Timestamp,
 };
 
 /// Type of the answer.
@@ -97,6 +97,7 @@ pub fn text(status: &Status) -> String {
     let snapshot = status.snapshot();
     let mut page = Page(status.timings().collect());
     hub(&mut page, &snapshot);
+    counters(&mut page, &snapshot);
     log(&mut page, &snapshot);
     if let Some(frame) = &snapshot.frame {
         let mode = snapshot.privacy;
@@ -143,6 +144,10 @@ fn hub(page: &mut Page, s: &Snapshot) {
         "When the last cycle ended, in Unix time.",
         s.frame.as_ref().map(|f| unix_s(f.at)),
     );
+    page.0.extend(memory());
+}
+
+fn counters(page: &mut Page, s: &Snapshot) {
     page.counter("cycles_total", "Cycles published.", s.cycles);
     page.counter(
         "missed_cycles_total",
@@ -150,6 +155,32 @@ fn hub(page: &mut Page, s: &Snapshot) {
         s.missed,
     );
     page.counter("client_dropped_cycles_total", "Cycles left out for slow clients.", s.dropped);
+    let Served {
+        refused_connections,
+        refused_clients,
+        refused_origins,
+        refused_tokens,
+        malformed,
+        oversized,
+        stalled,
+        silent,
+    } = s.served;
+    let faults = [
+        ("too-many-connections", refused_connections),
+        ("too-many-clients", refused_clients),
+        ("foreign-origin", refused_origins),
+        ("wrong-token", refused_tokens),
+        ("malformed", malformed),
+        ("oversized", oversized),
+        ("stalled", stalled),
+        ("silent", silent),
+    ];
+    page.counters(
+        "client_faults_total",
+        "Clients and requests that were refused or given up, by reason.",
+        ["reason"],
+        faults.map(|(reason, n)| ([reason.to_owned()], n)),
+    );
     page.counter(
         "overflow_datagrams_total",
         "Datagrams left out before journal and engine, because a cycle was full or they were too long.",
@@ -161,7 +192,6 @@ fn hub(page: &mut Page, s: &Snapshot) {
         ["reason"],
         s.rejects.iter().map(|(reason, n)| ([(*reason).to_owned()], *n)),
     );
-    page.0.extend(memory());
 }
 
 /// Resident memory, where the system says it.
@@ -232,6 +262,17 @@ fn room(page: &mut Page, frame: &PoseFrame, mode: PrivacyMode) {
         "Breathing rate; no sample where it is not known.",
         ["source"],
         one(breathing),
+    );
+    let fall = match frame.fall {
+        _ if !What::Falls.given(mode) => None,
+        FallWatch::Watching(Some(fall)) => Some(unix_s(fall.at)),
+        FallWatch::Watching(None) | FallWatch::Unknown(_) => None,
+    };
+    page.gauges(
+        "fall_timestamp_seconds",
+        "When somebody fell, in Unix time, as long as the hub says so.",
+        ["source"],
+        one(fall),
     );
     page.gauge("quality_ratio", "How good the last cycle was, 0 to 1.", f64::from(frame.quality.score));
     page.gauges(

@@ -5,6 +5,7 @@ use crate::cli::{ImportArgs, Pace, ReplayArgs};
 use crate::clock::{Clock, Stopwatch, iso8601};
 use crate::config::HubConfig;
 use crate::cycle::{Datagram, JournalGone, Pipeline};
+use crate::dashboard;
 use crate::message;
 use crate::publish;
 use crate::retention::Retention;
@@ -291,7 +292,7 @@ impl Serving {
             access: server::Door::new(&config.access)?,
             failures: server::Failures::default(),
             data_dir: None,
-            geometry: Arc::new(config.engine.geometry.clone()),
+            geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
             clock: Clock::start(),
             stop: stopped,
         };

@@ -4,6 +4,7 @@ use crate::boot::{self, OpenError};
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
+use crate::dashboard;
 use crate::message;
 use crate::mqtt;
 use crate::publish;
@@ -79,15 +80,36 @@ pub struct Hub {
     mqtt: Option<tokio::task::JoinHandle<()>>,
 }
 
+/// Who may do what; refused if the hub would be open to a network.
+fn door(config: &HubConfig) -> Result<server::Door, RunError> {
+    let open = config.access.may_listen("hub.http_bind", config.http_bind);
+    open.map_err(|e| RunError::Access(e.to_string()))?;
+    server::Door::new(&config.access).map_err(RunError::Access)
+}
+
+/// A thousand clients take more file descriptors than a process is given unless it asks.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of open files stays as it is: {e}");
+    }
+}
+
+/// A thousand clients must not keep the cycle waiting for a core: the threads that serve them are nicer.
+fn yield_to_the_cycle() {
+    // Without it the hub is as right, only later.
+    let _ = rustix::process::nice(5);
+}
+
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
 ///
 /// # Errors
 /// If the data directory, an address or a thread is not to be had.
 pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'static) -> Result<Hub, RunError> {
     let clock = Clock::start();
-    let door = server::Door::new(&config.access).map_err(RunError::Access)?;
-    let open = config.access.may_listen("hub.http_bind", config.http_bind);
-    open.map_err(|e| RunError::Access(e.to_string()))?;
+    let door = door(config)?;
     // Sockets first: an address that is in use must not leave a boot in the chain.
     let socket =
         udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
@@ -139,7 +161,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         access: door.clone(),
         failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
-        geometry: Arc::new(config.engine.geometry.clone()),
+        geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
         clock,
         stop: stop_seen,
     };
@@ -248,8 +270,10 @@ pub fn run(
     config_file: Option<PathBuf>,
     logs: crate::log::Handle,
 ) -> Result<(), RunError> {
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start(yield_to_the_cycle)
         .enable_all()
         .build()
         .map_err(system("can't start the runtime"))?;

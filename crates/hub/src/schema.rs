@@ -150,6 +150,23 @@ fn stream(summary: &str, content: &str, error: &Value) -> Value {
     path
 }
 
+/// What was witnessed lately, as the page's verifier reads it.
+fn witness(error: &Value) -> Value {
+    let own = json!({
+        "200": raw("Records of the last minutes: docs/protocol.md", "application/octet-stream"),
+        "400": {"description": "minutes is wrong", "content": {
+            "application/json": {"schema": error}, "text/plain": {"schema": {"type": "string"}},
+        }},
+        "404": answer("No journal is kept", error.clone()),
+        "503": answer("Others are reading", error.clone()),
+    });
+    let mut path = get("Witnesses and outputs of the last minutes", own, error, false);
+    let minutes =
+        json!({"type": "integer", "minimum": 1, "maximum": crate::recent::MAX_MINUTES, "default": 2});
+    path["get"]["parameters"] = json!([{"name": "minutes", "in": "query", "schema": minutes}]);
+    path
+}
+
 /// OpenAPI 3.1: everything that has one answer, and the two streams.
 pub fn openapi() -> Value {
     let mut generator = settings(SchemaSettings::draft2020_12(), "/components/schemas");
@@ -188,6 +205,9 @@ pub fn openapi() -> Value {
             "/health/ready": get("Is it to be relied on?", both("It is", &ready), &error, true),
             "/api/v1/status": get("What the hub knows about itself", json!({"200": answer("The status", status)}), &error, false),
             "/api/v1/world": get("The world graph as of the last second", json!({"200": answer("The graph; null in the first second", world)}), &error, false),
+            "/api/v1/geometry": get("Room, nodes and access points as configured", json!({"200": answer("The places", any.clone())}), &error, false),
+            "/api/v1/witness": witness(&error),
+            "/metrics": get("Metrics", json!({"200": raw("The text format of Prometheus", "text/plain")}), &error, false),
             "/api/v1/calibration": post("Calibrate", request, calibration, &error),
             "/api/v1/events": stream("Server-Sent Events", "text/event-stream", &error),
             "/api/v1/stream": stream("One JSON text a line", "application/x-ndjson", &error),

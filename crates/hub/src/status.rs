@@ -240,47 +240,7 @@ impl Snapshot {
 
     /// What to do about what is wrong, one line each: symptom, then remedy.
     pub fn advice(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        let Some(frame) = &self.frame else { return out };
-        if frame.nodes.is_empty()
-            && let Some(udp) = self.udp
-        {
-            let hint = if udp.ip().is_loopback() {
-                "; it listens on loopback only: set hub.udp_bind to the address that the nodes reach"
-            } else {
-                ": check the nodes' target_ip and target_port, and the firewall"
-            };
-            out.push(format!("no datagram has arrived at {udp}{hint}"));
-        }
-        for n in &frame.nodes {
-            let id = n.node.0;
-            if n.silent {
-                let s = frame.at.seconds_since(n.last);
-                out.push(format!("node {id}: silent for {s:.0} s; check its power and Wi-Fi"));
-            }
-            if n.id_conflict {
-                out.push(format!("node {id}: two senders use this id; give each node its own"));
-            }
-            if !n.silent && n.frames > 0 && n.rate_hz < 5.0 {
-                out.push(format!(
-                    "node {id}: only {:.1} frames/s; it hears few frames: make it ping the gateway, or move it",
-                    n.rate_hz
-                ));
-            }
-        }
-        if self.missed > 0 {
-            out.push(format!("{} cycles were missed; the machine is too busy", self.missed));
-        }
-        if frame.links.iter().any(|l| matches!(l.calibration, CalibrationState::Stale)) {
-            out.push("a baseline is stale: leave the room and run `wavewitness calibrate`".to_owned());
-        }
-        if !frame.links.iter().any(|l| l.calibration == CalibrationState::Ready { empty_room: true }) {
-            out.push(
-                "no empty-room calibration: people who keep still are not seen; run `wavewitness calibrate`"
-                    .to_owned(),
-            );
-        }
-        out
+        crate::advice::of(self)
     }
 
     /// The world graph and the changes of zones, as the privacy mode allows them.

@@ -9,7 +9,7 @@
 //!
 //! A zone becomes occupied when that stays at [`ENTER`] or above for [`SETTLE_NS`], and is given up when it stays at
 //! [`LEAVE`] or below for as long. It is *vacant* only if everybody is accounted for: as many people are located as are
-//! counted, or nobody is in the empty-room sense. Somebody who is there and not located could be in any zone: then every
+//! counted (or nobody is in the empty-room sense), and none of them is likely enough to be inside. Somebody who is there and not located could be in any zone: then every
 //! zone in which nobody is seen is `unknown`.
 
 use crate::clock::iso8601;
@@ -148,6 +148,8 @@ impl Zones {
             follower.follow(probability, frame.at);
             let state = match (follower.occupied, unseen) {
                 (true, _) => State::Occupied,
+                // Somebody who could as well be inside: neither can be said.
+                (false, None) if probability > LEAVE => State::Unknown("undecided"),
                 (false, None) => State::Vacant,
                 (false, Some(reason)) => State::Unknown(reason),
             };

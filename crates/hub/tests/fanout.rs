@@ -64,6 +64,14 @@ async fn receive(mut socket: Socket, clock: Clock, seconds: u64) -> (Vec<u64>, u
     (latencies, told)
 }
 
+/// Processor time of a process, in the kernel's ticks of 10 ms.
+fn cpu_s(id: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |k: usize| fields.get(k).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
 #[test]
 #[ignore = "a measurement: see the top of the file"]
 fn very_many_subscribers() {
@@ -79,6 +87,7 @@ fn very_many_subscribers() {
     let before = hub.status();
     let path = format!("/ws/v1?topics={topics}&format={format}");
     let clock = Clock::start();
+    let spent = [cpu_s(hub.id()), cpu_s(std::process::id())];
     let (mut latencies, told, complete) = runtime().block_on(async {
         let mut kept = Vec::new();
         for _ in 0..stalled {
@@ -100,6 +109,7 @@ fn very_many_subscribers() {
         (all, told, least)
     });
     let after = hub.status();
+    let used = [cpu_s(hub.id()) - spent[0], cpu_s(std::process::id()) - spent[1]];
     let memory = std::fs::read_to_string(format!("/proc/{}/status", hub.id())).unwrap_or_default();
     let resident = memory.lines().find(|l| l.starts_with("VmHWM")).unwrap_or("VmHWM unknown").to_owned();
     let took = |key: &str| after[key].as_u64().unwrap_or(0) - before[key].as_u64().unwrap_or(0);
@@ -114,6 +124,7 @@ fn very_many_subscribers() {
     );
     println!("cycles {}, missed {}, compute {}", took("cycles"), took("missed_cycles"), after["compute_us"]);
     println!("served {}, left out for all {}, {resident}", after["served"], took("dropped_cycles"));
+    println!("cores: the hub used {:.1} s, the clients {:.1} s", used[0], used[1]);
     println!("the room is SIMULATED, the sockets are real");
     assert!(latencies.len() as u64 > clients, "nobody got anything");
     if stalled > 0 && seconds > 12 {

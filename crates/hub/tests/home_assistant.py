@@ -2,17 +2,22 @@
 the device, then each component with the options that it shares. Needs PyPI `homeassistant` (2024.11 or later) and what its
 MQTT integration imports (`paho-mqtt`). Exit: 0 accepted, and no key of ours is dropped as unknown; 1 not.
 """
+import asyncio
 import importlib
 import json
 import sys
+import tempfile
 
 import voluptuous as vol
 from homeassistant.components.mqtt import discovery
 from homeassistant.components.mqtt.schemas import DEVICE_DISCOVERY_SCHEMA
 from homeassistant.const import __version__
+from homeassistant.core import HomeAssistant
 
 
-def main(path):
+async def main(path):
+    # Templates are parsed for an instance of Home Assistant; it is never started.
+    HomeAssistant(tempfile.gettempdir())
     with open(path, encoding="utf-8") as file:
         payload = json.load(file)
     discovery._replace_all_abbreviations(payload)
@@ -41,7 +46,7 @@ def main(path):
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1]))
+        sys.exit(asyncio.run(main(sys.argv[1])))
     except vol.Invalid as error:
         print("REFUSED", error)
         sys.exit(1)

@@ -324,9 +324,11 @@ fn schema(config: &Value, dir: &Path) {
     assert!(accepted, "{said}");
     eprintln!("{said}");
     // And it refuses what is wrong.
-    for (key, field, value) in
-        [("occupancy", "device_class", "occupied"), ("threshold", "min", "low"), ("fall", "event_types", "")]
-    {
+    for (key, field, value) in [
+        ("occupancy", "device_class", "occupied"),
+        ("threshold", "min", "low"),
+        ("person_1", "expire_after", "soon"),
+    ] {
         let mut wrong = config.clone();
         wrong["components"][key][field] = value.into();
         assert!(!check(&wrong).0, "{key}.{field} = {value} is accepted");

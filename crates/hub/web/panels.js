@@ -25,6 +25,15 @@ export function presencePanel(message) {
   const room = gate(message.gate);
   setText(byId("room-gate"), `${room.sign} ${room.text}`);
   fallPanel(message);
+  zonesPanel(message.zones ?? []);
+}
+
+function zonesPanel(zones) {
+  byId("zones-row").hidden = zones.length === 0;
+  keyed(byId("zones"), zones, (zone) => zone.name, () => h("li", { class: "mark-note" }), (element, zone) => {
+    const why = zone.state === "unknown" ? `: ${reason(zone.reason)}` : zone.motion === true ? ", somebody moves" : "";
+    setText(element, `${zone.name}: ${zone.state}${why}`);
+  });
 }
 
 function countWords(count) {

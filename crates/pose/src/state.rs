@@ -1,6 +1,8 @@
 //! What the tracker remembers.
 
 use crate::assignment::SIZE;
+use crate::missing::Missing;
+use crate::skeleton::Facing;
 use crate::{Measurement, Plan};
 use wavewitness_types::{CycleIndex, PersonTrack, Timestamp, TrackId, TrackState};
 
@@ -11,6 +13,14 @@ pub(crate) struct Slot {
     pub follows: Option<u32>,
     pub born: Timestamp,
     pub measured: Timestamp,
+    /// Where that was.
+    pub place_m: [f64; 2],
+    /// And its variance.
+    pub variance_m2: [f64; 2],
+    /// Confirmed in this cycle for the first time.
+    pub is_new: bool,
+    /// Where the body faces, as far as a walk told it.
+    pub facing: Option<Facing>,
     /// Bit k: the image k images ago showed it.
     history: u32,
     /// Images since (and with) birth, at most 32.
@@ -19,11 +29,21 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub fn new(now: Timestamp) -> Slot {
-        Slot { follows: None, born: now, measured: now, history: 1, images: 1 }
+        Slot {
+            follows: None,
+            born: now,
+            measured: now,
+            place_m: [0.0; 2],
+            variance_m2: [0.0; 2],
+            is_new: false,
+            facing: None,
+            history: 1,
+            images: 1,
+        }
     }
 
     pub fn following(now: Timestamp, number: u32) -> Slot {
-        Slot { follows: Some(number), ..Slot::new(now) }
+        Slot { follows: Some(number), is_new: true, ..Slot::new(now) }
     }
 
     pub fn push(&mut self, hit: bool) {
@@ -48,6 +68,7 @@ pub struct State {
     pub(crate) tracks: Vec<PersonTrack>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) measurements: Vec<Measurement>,
+    pub(crate) missing: Missing,
     pub(crate) now: Timestamp,
     started: bool,
     next_id: u32,
@@ -67,6 +88,7 @@ impl State {
             tracks: Vec::with_capacity(SIZE),
             slots: Vec::with_capacity(SIZE),
             measurements: Vec::with_capacity(SIZE),
+            missing: Missing::default(),
             now: Timestamp::default(),
             started: false,
             next_id: u32::try_from(next_id).unwrap_or(u32::MAX),
@@ -95,15 +117,43 @@ impl State {
                 self.tracks[kept] = self.tracks[t];
                 self.slots[kept] = self.slots[t];
                 kept += 1;
+            } else if self.tracks[t].state != TrackState::Tentative {
+                let Slot { measured, place_m, variance_m2, .. } = self.slots[t];
+                self.missing.remember(self.tracks[t].id, measured, place_m, variance_m2);
             }
         }
         self.tracks.truncate(kept);
         self.slots.truncate(kept);
     }
 
+    /// Gives whoever was confirmed in this cycle the id of who is missing there, if somebody is; tracks stay in order.
+    pub(crate) fn recognise(&mut self, speed_m_s: f64) {
+        for t in 0..self.tracks.len() {
+            if core::mem::take(&mut self.slots[t].is_new)
+                && let Some(id) = self.missing.take(&self.tracks[t], self.now, speed_m_s)
+            {
+                self.tracks[t].id = id;
+            }
+        }
+        for t in 1..self.tracks.len() {
+            let mut place = t;
+            while place > 0 && self.tracks[place - 1].id > self.tracks[place].id {
+                self.tracks.swap(place - 1, place);
+                self.slots.swap(place - 1, place);
+                place -= 1;
+            }
+        }
+    }
+
     /// Confirmed and coasting tracks.
     pub(crate) fn people_count(&self) -> usize {
         self.tracks.iter().filter(|t| t.state != TrackState::Tentative).count()
+    }
+
+    /// The confirmed or coasting track, if there is just one.
+    pub fn only_person(&self) -> Option<TrackId> {
+        let mut people = self.tracks.iter().filter(|t| t.state != TrackState::Tentative);
+        people.next().filter(|_| people.next().is_none()).map(|t| t.id)
     }
 
     /// An id never given before; `None` when there is none left.

@@ -271,8 +271,8 @@ mod tests {
             // and their mixture is part of this).
             assert!(median(&model.slope) > 4.0 * median(&real.slope));
             assert!(ratio(median(&real.slope), median(&steady.slope)) < 3.0);
-            // A hidden transmitter fades deeper: that is where the recording's wide tail comes from.
-            assert!(quantile(&hidden.spread_db, 0.9) > 1.3 * quantile(&steady.spread_db, 0.9));
+            // A hidden transmitter fades deeper, at one node far more than at the other.
+            assert!(quantile(&hidden.spread_db, 0.9) > 1.1 * quantile(&steady.spread_db, 0.9));
         }
     }
 }

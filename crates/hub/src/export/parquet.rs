@@ -114,3 +114,48 @@ impl Sheet for ParquetSheet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{Field, RowAccessor};
+    use wavewitness_types::Timestamp;
+
+    #[test]
+    fn what_is_written_is_read_back_across_row_groups() {
+        let columns = [
+            Column { name: "time", kind: Kind::Time },
+            Column { name: "cycle", kind: Kind::Whole },
+            Column { name: "x_m", kind: Kind::Number },
+            Column { name: "source", kind: Kind::Text },
+        ];
+        let file = tempfile::tempfile().unwrap();
+        let mut sheet = Box::new(ParquetSheet::begin(file.try_clone().unwrap(), &columns).unwrap());
+        let rows = ROW_GROUP as u64 + 3;
+        for k in 0..rows {
+            let absent = k % 5 == 0;
+            let number = if absent { Value::Absent } else { Value::Number(k as f32 / 3.0) };
+            sheet
+                .row(&[Value::Time(Timestamp(k)), Value::Whole(u64::MAX - k), number, "simulated".into()])
+                .unwrap();
+        }
+        Sheet::finish(sheet).unwrap();
+        let read = SerializedFileReader::new(file).unwrap();
+        assert_eq!(read.metadata().num_row_groups(), 2);
+        let mut seen = 0;
+        for (k, row) in (0u64..).zip(read.get_row_iter(None).unwrap()) {
+            let row = row.unwrap();
+            assert_eq!(row.get_ulong(1).unwrap(), u64::MAX - k);
+            assert_eq!(row.get_string(3).unwrap(), "simulated");
+            let number = row.get_column_iter().nth(2).unwrap().1;
+            let wanted = if k % 5 == 0 { Field::Null } else { Field::Float(k as f32 / 3.0) };
+            assert_eq!(*number, wanted);
+            seen += 1;
+        }
+        assert_eq!(seen, rows);
+        let schema = read.metadata().file_metadata().schema_descr();
+        let time = format!("{:?}", schema.column(0).logical_type_ref());
+        assert!(time.to_lowercase().contains("timestamp") && time.contains("true"), "{time}");
+    }
+}

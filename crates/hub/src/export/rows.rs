@@ -3,7 +3,7 @@
 use super::table::{Column, Kind, Value};
 use clap::ValueEnum;
 use wavewitness_types::pose_frame::{KEYPOINT_NAMES, PresenceBasis};
-use wavewitness_types::{Breathing, Count, Person, PoseFrame, Presence};
+use wavewitness_types::{Breathing, Count, FallWatch, Person, PoseFrame, Posture, Presence};
 use wavewitness_witness::Witness;
 
 /// What a row is.
@@ -27,7 +27,7 @@ const COMMON: [Column; 4] = [
     column("cycle", Kind::Whole),
     column("source", Kind::Text),
 ];
-const CYCLES: [Column; 18] = [
+const CYCLES: [Column; 21] = [
     column("presence", Kind::Text),
     column("presence_probability", Kind::Number),
     column("presence_basis", Kind::Text),
@@ -39,6 +39,9 @@ const CYCLES: [Column; 18] = [
     column("breathing_bpm", Kind::Number),
     column("breathing_sigma_bpm", Kind::Number),
     column("breathing_unknown_because", Kind::Text),
+    column("fall_time", Kind::Time),
+    column("fall_probability", Kind::Number),
+    column("fall_unknown_because", Kind::Text),
     column("gate", Kind::Text),
     column("quality", Kind::Number),
     column("frames", Kind::Whole),
@@ -47,7 +50,7 @@ const CYCLES: [Column; 18] = [
     column("links_known", Kind::Whole),
     column("witness", Kind::Text),
 ];
-const PEOPLE: [Column; 12] = [
+const PEOPLE: [Column; 17] = [
     column("person", Kind::Whole),
     column("state", Kind::Text),
     column("existence", Kind::Number),
@@ -60,6 +63,11 @@ const PEOPLE: [Column; 12] = [
     column("velocity_x_m_s", Kind::Number),
     column("velocity_y_m_s", Kind::Number),
     column("velocity_z_m_s", Kind::Number),
+    column("posture", Kind::Text),
+    column("posture_probability", Kind::Number),
+    column("posture_unknown_because", Kind::Text),
+    column("heading_rad", Kind::Number),
+    column("heading_sigma_rad", Kind::Number),
 ];
 const KEYPOINTS: [Column; 9] = [
     column("person", Kind::Whole),
@@ -124,6 +132,11 @@ fn cycle(frame: &PoseFrame, witness: &Witness) -> Vec<Value> {
         Breathing::Unknown(why) => [Value::Absent, Value::Absent, why.name().into()],
         Breathing::Rate(rate) => [rate.bpm.into(), rate.sigma_bpm.into(), Value::Absent],
     };
+    let fall: [Value; 3] = match frame.fall {
+        FallWatch::Unknown(why) => [Value::Absent, Value::Absent, why.name().into()],
+        FallWatch::Watching(None) => [Value::Absent, Value::Absent, Value::Absent],
+        FallWatch::Watching(Some(fall)) => [Value::Time(fall.at), fall.probability.into(), Value::Absent],
+    };
     let quality = &frame.quality;
     let rest: [Value; 7] = [
         frame.gate.name().into(),
@@ -139,6 +152,7 @@ fn cycle(frame: &PoseFrame, witness: &Witness) -> Vec<Value> {
     row.extend(count);
     row.extend([(frame.people.len() as u64).into(), frame.motion.into()]);
     row.extend(breathing);
+    row.extend(fall);
     row.extend(rest);
     row
 }
@@ -148,6 +162,13 @@ fn person(person: &Person) -> Vec<Value> {
     for vector in [person.position_m, person.sigma_m, person.velocity_m_s] {
         row.extend(vector.map(Value::from));
     }
+    row.extend(match person.posture {
+        Posture::Unknown(why) => [Value::Absent, Value::Absent, why.name().into()],
+        Posture::Known { class, probability } => {
+            [class.name().into(), probability[class as usize].into(), Value::Absent]
+        }
+    });
+    row.extend([person.heading.map(|h| h.rad).into(), person.heading.map(|h| h.sigma_rad).into()]);
     row
 }
 
@@ -166,8 +187,8 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
     use wavewitness_types::{
-        Basis, CycleIndex, Gate, Keypoint, NoBreathing, Quality, Source, Timestamp, TrackId, TrackState,
-        UnknownReason,
+        Basis, CycleIndex, Gate, Heading, Keypoint, NoBreathing, NoPosture, Quality, Source, Timestamp,
+        TrackId, TrackState, UnknownReason,
     };
     use wavewitness_witness::{Digest, EntryKind, Stage};
 
@@ -186,9 +207,9 @@ mod tests {
             position_m: [1.0 / 3.0, -2.5, 1.1],
             sigma_m: [0.4, 0.5, 0.6],
             velocity_m_s: [0.0, -0.0, 1.5],
-            posture: wavewitness_types::Posture::Unknown(wavewitness_types::NoPosture::NoData),
-            heading: None,
             keypoints,
+            posture: Posture::Unknown(NoPosture::Undecided),
+            heading: Some(Heading { rad: -0.5, sigma_rad: 0.1 }),
         };
         PoseFrame {
             cycle: CycleIndex(42),
@@ -210,7 +231,7 @@ mod tests {
             nodes: Vec::new(),
             links: Vec::new(),
             breathing: Breathing::Unknown(NoBreathing::TooShort),
-            fall: wavewitness_types::FallWatch::Unknown(UnknownReason::TooFewLinks),
+            fall: FallWatch::Watching(None),
         }
     }
 
@@ -260,6 +281,8 @@ mod tests {
         let bits = |text: &str| text.parse::<f32>().unwrap().to_bits();
         let row = &of(Rows::People)[0];
         assert_eq!(row["person"], "7");
+        assert_eq!((row["posture"].as_str(), row["posture_unknown_because"].as_str()), ("", "undecided"));
+        assert_eq!((row["heading_rad"].as_str(), row["heading_sigma_rad"].as_str()), ("-0.5", "0.1"));
         for (axis, k) in [("x", 0), ("y", 1), ("z", 2)] {
             let person = &frame.people[0];
             assert_eq!(bits(&row[format!("{axis}_m").as_str()]), person.position_m[k].to_bits());

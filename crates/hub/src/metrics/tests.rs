@@ -2,8 +2,8 @@ use super::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 use wavewitness_types::{
-    BreathingRate, CycleIndex, Identification, Layout, Link, LinkId, Mac, NodeId, PresenceBasis, Quality,
-    RefusalReason, Transmitter, UnknownReason,
+    BreathingRate, CycleIndex, Fall, FallWatch, Identification, Layout, Link, LinkId, Mac, NodeId,
+    PresenceBasis, Quality, RefusalReason, Transmitter, UnknownReason,
 };
 use wavewitness_witness::{Digest, Stage};
 
@@ -78,13 +78,18 @@ fn full() -> Status {
             links: 2,
             span_s: 60.0,
         }),
-        fall: wavewitness_types::FallWatch::Unknown(UnknownReason::TooFewLinks),
+        fall: FallWatch::Watching(Some(Fall {
+            at: Timestamp(8_000_000_000),
+            probability: 0.9,
+            person: None,
+        })),
     };
     status.update(|s| {
         s.rejects = BTreeMap::from([("null-tones", 7)]);
         s.frame = Some(frame);
         s.cycles = 40;
         s.missed = 2;
+        s.served.refused_tokens = 6;
         s.log = Some(crate::status::LogState {
             origin: "example.org/hub".into(),
             root_key: String::new(),
@@ -126,6 +131,9 @@ fn what_the_status_says_the_metrics_say() {
         "wavewitness_link_calibration_progress_ratio{link=\"0\",rx=\"1\",tx=\"aa:bb:cc:00:00:01\"} 0.25",
         "wavewitness_last_cycle_timestamp_seconds 9.5",
         "wavewitness_log_entries 99",
+        "wavewitness_fall_timestamp_seconds{source=\"simulated\"} 8",
+        "wavewitness_client_faults_total{reason=\"wrong-token\"} 6",
+        "wavewitness_client_faults_total{reason=\"stalled\"} 0",
         "wavewitness_stage_compute_seconds_bucket{stage=\"gate\",le=\"0.000025\"} 1",
         "wavewitness_stage_compute_seconds_bucket{stage=\"gate\",le=\"0.00001\"} 0",
         "wavewitness_stage_compute_seconds_count{stage=\"witness\"} 1",

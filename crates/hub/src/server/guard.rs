@@ -85,18 +85,18 @@ fn unauthorised(text: &str) -> Response {
     response
 }
 
-/// Whether the request may go on; else what it is answered.
-fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> Result<(), Response> {
+/// What the request is answered if it may not go on.
+fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> Option<Response> {
     if changes && !is_json(request.headers()) {
         let text = "Content-Type: allowed is application/json";
-        return Err(rest::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        return Some(rest::error(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     }
     if access.tokens.is_empty() || is_open(request.uri().path()) {
-        return Ok(());
+        return None;
     }
     let Some(token) = token(request) else {
         let text = "a token is needed: send `Authorization: Bearer TOKEN`";
-        return Err(unauthorised(text));
+        return Some(unauthorised(text));
     };
     let Some(known) = access.recognise(token) else {
         shared.status.update(|s| s.served.refused_tokens += 1);
@@ -106,15 +106,15 @@ fn admit(shared: &Shared, access: &Access, request: &Request, changes: bool) -> 
             let mut response =
                 rest::error(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens: wait a minute");
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
-            return Err(response);
+            return Some(response);
         }
-        return Err(unauthorised("this token is not known"));
+        return Some(unauthorised("this token is not known"));
     };
     if changes && known.role < Role::Operator {
         let text = format_args!("the token \"{}\" has the role viewer: this needs operator", known.name);
-        return Err(rest::error(StatusCode::FORBIDDEN, text));
+        return Some(rest::error(StatusCode::FORBIDDEN, text));
     }
-    Ok(())
+    None
 }
 
 /// A form of another page can't send this type without asking first.
@@ -154,7 +154,7 @@ fn judge(shared: &Shared, request: &Request) -> Verdict {
     let answer = if preflight {
         Some(StatusCode::NO_CONTENT.into_response())
     } else {
-        admit(shared, &access, request, changes).err()
+        admit(shared, &access, request, changes)
     };
     Verdict { answer, origin, preflight, changes }
 }

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use wavewitness_types::{Command, Geometry};
+use wavewitness_types::Command;
 
 /// Longest body of a request.
 const MAX_BODY: usize = 64 << 10;
@@ -48,8 +48,8 @@ pub struct Shared {
     pub max_clients: u32,
     /// Where the log is that is served; `None` to serve none.
     pub data_dir: Option<PathBuf>,
-    /// Where room and nodes are.
-    pub geometry: Arc<Geometry>,
+    /// Where room and nodes are, as [`crate::dashboard::places`] gives it.
+    pub geometry: Arc<serde_json::Value>,
     /// Who may do what.
     pub access: Door,
     /// Wrong tokens.

@@ -8,7 +8,7 @@ use wavewitness_hub::clock::Clock;
 use wavewitness_hub::config::HubConfig;
 use wavewitness_hub::cycle::{Datagram, Pipeline};
 use wavewitness_hub::retention::Retention;
-use wavewitness_hub::status::{Snapshot, Status};
+use wavewitness_hub::status::Status;
 use wavewitness_hub::store::{Sinks, Store};
 use wavewitness_hub::witness_log::Signing;
 use wavewitness_hub::zones::Zones;
@@ -50,7 +50,7 @@ pub fn run_watched(
     data_dir: &Path,
     scene: &Scene,
     boot_id: u64,
-    mut watch: impl FnMut(&Snapshot),
+    mut watch: impl FnMut(&Status),
 ) -> Run {
     let opened = boot::open(config, data_dir, config.source, scene.start, boot_id).unwrap();
     let status = Status::new(opened.genesis.digest(), config.source, scene.start);
@@ -87,7 +87,7 @@ pub fn run_watched(
             super::wait("the cycle to be published", || {
                 status.snapshot().cycle.is_some_and(|c| c.cycle == first + k)
             });
-            watch(&status.snapshot());
+            watch(&status);
         }
     }
     pipeline.stop(scene.start.plus_nanos(scene.duration_ns)).unwrap();
