@@ -345,13 +345,13 @@ impl Engine {
         let baseline = self.states.calibration.baselines()[id.index()].as_ref();
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
+        self.plans.posture.frame(&aligned, baseline, &mut self.states.posture);
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising)
             && let Some(baseline) = baseline
             && is_trusted(&self.work.rejected_at, aligned.link, aligned.at)
         {
             plan.hear(&aligned, baseline, state);
         }
-        self.plans.posture.frame(&aligned, baseline, &mut self.states.posture);
     }
 
     /// A link was found: whoever keeps something by link is told.

@@ -5,8 +5,6 @@ use crate::cli::{ImportArgs, Pace, ReplayArgs};
 use crate::clock::{Clock, Stopwatch, iso8601};
 use crate::config::HubConfig;
 use crate::cycle::{Datagram, JournalGone, Pipeline};
-use crate::dashboard;
-use crate::message;
 use crate::publish;
 use crate::retention::Retention;
 use crate::server::{self, Shared};
@@ -20,7 +18,6 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use wavewitness_engine::{Engine, EngineConfig};
@@ -282,20 +279,8 @@ impl Serving {
             .map_err(|e| format!("can't serve on {address}: {e}"))?;
         let bound = listener.local_addr()?;
         status.update(|s| s.http = Some(bound));
-        let (genesis, seen) = (genesis.clone(), status.clone());
-        let shared = Shared {
-            status: status.clone(),
-            messages: messages.clone(),
-            hello: Arc::new(move || message::hello(&genesis, seen.source())),
-            commands: None,
-            max_clients: config.max_clients,
-            access: server::Door::new(&config.access)?,
-            failures: server::Failures::default(),
-            data_dir: None,
-            geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
-            clock: Clock::start(),
-            stop: stopped,
-        };
+        let door = server::Door::new(&config.access)?;
+        let shared = Shared::new(config, genesis, status, messages.clone(), door, stopped);
         runtime.spawn(server::serve(listener, shared));
         eprintln!("serving ws://{bound}/ws/poses and http://{bound}/api/v1/status");
         Ok(Serving { runtime: Some(runtime), stop })

@@ -4,8 +4,6 @@ use crate::boot::{self, OpenError};
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
-use crate::dashboard;
-use crate::message;
 use crate::mqtt;
 use crate::publish;
 use crate::server::{self, Shared};
@@ -103,6 +101,25 @@ fn yield_to_the_cycle() {
     let _ = rustix::process::nice(5);
 }
 
+/// The sockets of a hub, and where they are.
+struct Sockets {
+    socket: std::net::UdpSocket,
+    listener: TcpListener,
+    udp: SocketAddr,
+    http: SocketAddr,
+}
+
+async fn bind(config: &HubConfig) -> Result<Sockets, RunError> {
+    let socket =
+        udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
+    let listener = TcpListener::bind(config.http_bind)
+        .await
+        .map_err(system(format!("can't serve on {}", config.http_bind)))?;
+    let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
+    let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
+    Ok(Sockets { socket, listener, udp, http })
+}
+
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
 ///
 /// # Errors
@@ -111,13 +128,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let clock = Clock::start();
     let door = door(config)?;
     // Sockets first: an address that is in use must not leave a boot in the chain.
-    let socket =
-        udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
-    let listener = TcpListener::bind(config.http_bind)
-        .await
-        .map_err(system(format!("can't serve on {}", config.http_bind)))?;
-    let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
-    let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
+    let Sockets { socket, listener, udp, http } = bind(config).await?;
     let now = clock.now();
     let boot_id = now.0 ^ u64::from(std::process::id()).rotate_left(48);
     let opened = boot::open(config, &config.data_dir, config.source, now, boot_id).map_err(RunError::Open)?;
@@ -150,30 +161,15 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))
         .map_err(system("can't start the receiving thread"))?;
     let shared = Shared {
-        status: status.clone(),
-        messages,
-        hello: {
-            let (genesis, status) = (opened.genesis.clone(), status.clone());
-            Arc::new(move || message::hello(&genesis, status.source()))
-        },
         commands: Some(commands.clone()),
-        max_clients: config.max_clients,
-        access: door.clone(),
-        failures: server::Failures::default(),
         data_dir: Some(config.data_dir.clone()),
-        geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
         clock,
-        stop: stop_seen,
+        ..Shared::new(config, &opened.genesis, &status, messages, door.clone(), stop_seen.clone())
     };
-    let stop_mqtt = shared.stop.clone();
     let server = tokio::spawn(server::serve(listener, shared));
-    let mqtt = match &config.mqtt {
-        Some(mqtt) => Some(
-            mqtt::start(mqtt.clone(), status.clone(), clock, stop_mqtt)
-                .map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?,
-        ),
-        None => None,
-    };
+    let mqtt = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop_seen));
+    let mqtt = mqtt.transpose();
+    let mqtt = mqtt.map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?;
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),

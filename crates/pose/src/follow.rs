@@ -10,8 +10,7 @@ use wavewitness_types::{Followed, PersonTrack, Timestamp, TrackState};
 
 impl Plan {
     /// Makes the tracks those of `followed`, the first [`MAX_PEOPLE`] with finite numbers: who was followed before keeps his id,
-    /// who comes back where somebody
-    /// was lost lately gets that one's, everybody else a new one, and tracks of nobody in it end. Who is not measured coasts. Total: others are counted as
+    /// everybody else gets a new one, and tracks of nobody in it end. Who is not measured coasts. Total: others are counted as
     /// ignored.
     pub fn follow(&self, at: Timestamp, followed: &[Followed], state: &mut State) -> Summary {
         let mut summary = Summary::default();
@@ -30,7 +29,7 @@ impl Plan {
             let place = match known {
                 Some(place) => place,
                 None => {
-                    let Some(id) = state.take_id() else { break };
+                    let Some(id) = state.take_id() else { return summary };
                     state.tracks.push(PersonTrack {
                         id,
                         state: TrackState::Confirmed,
@@ -40,21 +39,17 @@ impl Plan {
                         age_cycles: 0,
                         missed_cycles: 0,
                     });
-                    state.slots.push(Slot::following(at, f.number));
+                    state.slots.push(Slot::following(at, f));
                     summary.born += 1;
-                    state.tracks.len() - 1
+                    continue;
                 }
             };
             let (track, slot) = (&mut state.tracks[place], &mut state.slots[place]);
             (track.mean, track.covariance, track.existence) = (f.mean, f.covariance, f.existence);
-            slot.place_m = [f.mean[0], f.mean[1]];
-            slot.variance_m2 = [f.covariance[0][0], f.covariance[1][1]];
-            if known.is_none() {
-                continue;
-            }
             track.age_cycles = track.age_cycles.saturating_add(1);
             if f.measured {
                 (track.state, track.missed_cycles, slot.measured) = (TrackState::Confirmed, 0, at);
+                slot.seen(f);
                 summary.assigned += 1;
             } else {
                 miss(track);
@@ -98,12 +93,12 @@ mod tests {
             let coasts = cycle >= 20;
             assert_eq!(tracks[0].state == TrackState::Coasting, coasts);
         }
-        let ids = |state: &State| state.tracks().iter().map(|t| t.id.0).collect::<Vec<_>>();
-        // Who is found again where somebody was lost is that one; far from there he is somebody else.
-        plan.follow(Timestamp(60_050_000_000), &[someone(8, 2.0, true)], &mut state);
-        assert_eq!(ids(&state), [1]);
-        plan.follow(Timestamp(60_100_000_000), &[someone(10, 60.0, true)], &mut state);
-        assert_eq!(ids(&state), [3]);
+        // Another number where somebody was a moment ago is he again; much later it is somebody else.
+        plan.follow(Timestamp(61_000_000_000), &[someone(8, 2.0, true)], &mut state);
+        assert_eq!(state.tracks().iter().map(|t| t.id.0).collect::<Vec<_>>(), [1]);
+        plan.follow(Timestamp(62_000_000_000), &[], &mut state);
+        plan.follow(Timestamp(600_000_000_000), &[someone(10, 2.0, true)], &mut state);
+        assert_eq!(state.tracks().iter().map(|t| t.id.0).collect::<Vec<_>>(), [3]);
     }
 
     #[test]

@@ -164,7 +164,7 @@ impl Plan {
     }
 
     /// Who walks faces where he goes; who stands still keeps that, less surely with time.
-    pub(crate) fn face(&self, state: &mut State, dt: f64) {
+    fn face(&self, state: &mut State, dt: f64) {
         for (track, slot) in state.tracks.iter().zip(&mut state.slots) {
             let kept = slot.facing.and_then(|f| f.kept(&self.config, dt));
             slot.facing = Facing::of_walk(&self.config, track).or(kept);

@@ -4,7 +4,7 @@ use crate::assignment::SIZE;
 use crate::missing::Missing;
 use crate::skeleton::Facing;
 use crate::{Measurement, Plan};
-use wavewitness_types::{CycleIndex, PersonTrack, Timestamp, TrackId, TrackState};
+use wavewitness_types::{CycleIndex, Followed, PersonTrack, Timestamp, TrackId, TrackState};
 
 /// A track's history beside what is published.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +42,17 @@ impl Slot {
         }
     }
 
-    pub fn following(now: Timestamp, number: u32) -> Slot {
-        Slot { follows: Some(number), is_new: true, ..Slot::new(now) }
+    /// A track that is somebody's posterior.
+    pub fn following(now: Timestamp, f: &Followed) -> Slot {
+        let mut slot = Slot { follows: Some(f.number), is_new: true, ..Slot::new(now) };
+        slot.seen(f);
+        slot
+    }
+
+    /// Seen where the posterior is.
+    pub fn seen(&mut self, f: &Followed) {
+        self.place_m = [f.mean[0], f.mean[1]];
+        self.variance_m2 = [f.covariance[0][0], f.covariance[1][1]];
     }
 
     pub fn push(&mut self, hit: bool) {

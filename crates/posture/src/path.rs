@@ -226,11 +226,11 @@ mod tests {
     #[test]
     fn a_room_that_stands_still_changes_nothing_through_whatever_receiver() {
         let reading = turning(0.0, 0.1);
-        for change in reading.change {
-            assert!(
-                (change.unwrap() + reading.noise).abs() < 1e-6,
-                "exact frames have less than their noise"
-            );
+        let changes: Vec<f64> = reading.change.into_iter().flatten().collect();
+        // 12.5 ms between the directions, then multiples of a cycle: no pair is 19 to 37 ms apart.
+        assert_eq!(changes.len(), LAGS - 1);
+        for change in changes {
+            assert!((change + reading.noise).abs() < 1e-6, "exact frames have less than their noise");
         }
         // |departure|² is 0.1² in each part of the band.
         assert!((reading.level.unwrap() - 0.04).abs() < 1e-3);

@@ -18,7 +18,9 @@ pub use tls::acceptor;
 
 use crate::access::Access;
 use crate::clock::Clock;
-use crate::message::Hello;
+use crate::config::HubConfig;
+use crate::dashboard;
+use crate::message::{self, Hello};
 use crate::publish;
 use crate::status::Status;
 use axum::Router;
@@ -29,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use wavewitness_types::Command;
+use wavewitness_witness::Genesis;
 
 /// Longest body of a request.
 const MAX_BODY: usize = 64 << 10;
@@ -58,6 +61,33 @@ pub struct Shared {
     pub clock: Clock,
     /// Becomes true when the hub stops.
     pub stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Of a hub that takes no commands and serves no log.
+    pub fn new(
+        config: &HubConfig,
+        genesis: &Genesis,
+        status: &Status,
+        messages: publish::Sender,
+        access: Door,
+        stop: watch::Receiver<bool>,
+    ) -> Shared {
+        let (genesis, seen) = (genesis.clone(), status.clone());
+        Shared {
+            status: status.clone(),
+            messages,
+            hello: Arc::new(move || message::hello(&genesis, seen.source())),
+            commands: None,
+            max_clients: config.max_clients,
+            data_dir: None,
+            geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
+            access,
+            failures: Failures::default(),
+            clock: Clock::start(),
+            stop,
+        }
+    }
 }
 
 /// Who may do what, as of the last reload.
