@@ -29,6 +29,8 @@ pub struct HubConfig {
     pub max_clients: u32,
     /// Who may do what.
     pub access: Access,
+    /// The peer's protocol.
+    pub peer: crate::peer::Config,
     /// The transparency log.
     pub log: LogConfig,
     /// What is deleted by age or size.
@@ -62,6 +64,7 @@ impl Default for HubConfig {
             log_filter: "info".to_owned(),
             max_clients: 1024,
             access: Access::default(),
+            peer: crate::peer::Config::default(),
             log: LogConfig::default(),
             retention: Retention::default(),
             privacy: PrivacyConfig::default(),
@@ -72,7 +75,7 @@ impl Default for HubConfig {
     }
 }
 
-const TOP: [&str; 13] = [
+const TOP: [&str; 14] = [
     "hub",
     "http",
     "token",
@@ -81,6 +84,7 @@ const TOP: [&str; 13] = [
     "retention",
     "privacy",
     "mqtt",
+    "peer",
     "room",
     "zone",
     "node",
@@ -103,6 +107,7 @@ impl HubConfig {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
                 "http" => config.access.read_http(section(name, value)?)?,
+                "peer" => config.read_peer(section(name, value)?)?,
                 "token" => config.access.read_tokens(value)?,
                 "log" => config.read_log(section(name, value)?)?,
                 "retention" => config.read_retention(section(name, value)?)?,
@@ -122,6 +127,9 @@ impl HubConfig {
             }
         }
         config.access.may_listen("hub.http_bind", config.http_bind)?;
+        if let Some(bind) = config.peer.ws_bind {
+            config.access.may_listen("peer.ws_bind", bind)?;
+        }
         config.engine.check()?;
         Ok(config)
     }
@@ -146,6 +154,24 @@ impl HubConfig {
                     let known = ["data_dir", "udp_bind", "http_bind", "source", "max_clients"];
                     return Err(unknown("hub.", key, &known));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_peer(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "enabled" => {
+                    self.peer.enabled =
+                        value.as_bool().ok_or_else(|| wrong("peer.enabled", value, "true or false"))?;
+                }
+                "ws_bind" => {
+                    let bind = address("peer.ws_bind", value)?;
+                    self.peer.ws_bind = Some(bind);
+                }
+                "ui_dir" => self.peer.ui_dir = Some(string("peer.ui_dir", value)?.into()),
+                _ => return Err(unknown("peer.", key, &["enabled", "ws_bind", "ui_dir"])),
             }
         }
         Ok(())

@@ -21,7 +21,9 @@ pub mod export;
 pub mod log;
 pub mod message;
 pub mod metrics;
+
 pub mod mqtt;
+pub mod peer;
 pub mod privacy;
 pub mod publish;
 pub mod recent;

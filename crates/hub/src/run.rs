@@ -103,6 +103,8 @@ fn yield_to_the_cycle() {
 
 /// The sockets of a hub, and where they are.
 struct Sockets {
+    /// Of `peer.ws_bind`.
+    second: Option<TcpListener>,
     socket: std::net::UdpSocket,
     listener: TcpListener,
     udp: SocketAddr,
@@ -115,9 +117,15 @@ async fn bind(config: &HubConfig) -> Result<Sockets, RunError> {
     let listener = TcpListener::bind(config.http_bind)
         .await
         .map_err(system(format!("can't serve on {}", config.http_bind)))?;
+    let second = match config.peer.ws_bind.filter(|_| config.peer.enabled) {
+        Some(bind) => Some(
+            TcpListener::bind(bind).await.map_err(system(format!("can't serve on {bind} (peer.ws_bind)")))?,
+        ),
+        None => None,
+    };
     let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
     let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
-    Ok(Sockets { socket, listener, udp, http })
+    Ok(Sockets { socket, listener, second, udp, http })
 }
 
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
@@ -128,7 +136,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let clock = Clock::start();
     let door = door(config)?;
     // Sockets first: an address that is in use must not leave a boot in the chain.
-    let Sockets { socket, listener, udp, http } = bind(config).await?;
+    let Sockets { socket, listener, second, udp, http } = bind(config).await?;
     let now = clock.now();
     let boot_id = now.0 ^ u64::from(std::process::id()).rotate_left(48);
     let opened = boot::open(config, &config.data_dir, config.source, now, boot_id).map_err(RunError::Open)?;
@@ -166,6 +174,9 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         clock,
         ..Shared::new(config, &opened.genesis, &status, messages, door.clone(), stop_seen.clone())
     };
+    if let Some(second) = second {
+        tokio::spawn(server::serve(second, shared.clone()));
+    }
     let server = tokio::spawn(server::serve(listener, shared));
     let mqtt = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop_seen));
     let mqtt = mqtt.transpose();

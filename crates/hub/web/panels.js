@@ -57,7 +57,7 @@ function fallPanel({ fall }) {
     const who = typeof fall.person === "number" ? `, person ${fall.person}` : "";
     setText(panel, `Somebody fell: ${clock(fall.at)}${who}, probability ${percent(fall.probability)}`);
   }
-  const words = { none: "none in the last minute", fallen: "yes", unknown: `${UNKNOWN}: ${reason(fall?.reason)}` };
+  const words = { none: "none in the last minute", fallen: "yes", unknown: `${UNKNOWN}: ${fall?.reason === "no-data" ? "nothing watches for them" : reason(fall?.reason)}` };
   setText(byId("fall-state"), fall === undefined ? WITHHELD : (words[fall.state] ?? UNKNOWN));
 }
 

@@ -9,8 +9,8 @@ mod status;
 mod world;
 
 pub use cycle::{
-    Breathing, Calibration, Count, Cycle, FallWatch, Heading, Hint, Keypoint, Link, Node, Person, Presence,
-    Quality, Witness, Zone, cycle, links, nodes, presence,
+    Breathing, Calibration, Count, Cycle, FallWatch, Heading, Hint, Keypoint, Link, Node, Person, Posture,
+    Presence, Quality, Witness, Zone, cycle, links, nodes, presence,
 };
 pub use live::Live;
 pub use status::{ComputeUs, Last, LogStatus, Status, status};

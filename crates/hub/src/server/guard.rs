@@ -55,12 +55,14 @@ pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item
 
 /// What anybody may ask of a hub with tokens: whether it lives, and the page, which is public and asks for a token itself.
 fn is_open(path: &str) -> bool {
-    matches!(path, "/health" | "/health/live" | "/health/ready" | "/") || path.starts_with("/web/")
+    matches!(path, "/health" | "/health/live" | "/health/ready" | "/")
+        || path.starts_with("/web/")
+        || path.starts_with("/ui/")
 }
 
 /// What a browser can't give an `Authorization` with. A URL ends up in logs, so nowhere else.
 fn takes_query_token(path: &str) -> bool {
-    path.starts_with("/ws/") || matches!(path, "/api/v1/events" | "/api/v1/stream")
+    path.starts_with("/ws/") || matches!(path, "/api/v1/events" | "/api/v1/stream" | "/api/v1/stream/pose")
 }
 
 /// The token of a request: `Authorization: Bearer …`; the WebSocket subprotocol `bearer.…`; for streams `?token=…`.
@@ -140,7 +142,12 @@ fn judge(shared: &Shared, request: &Request) -> Verdict {
     let text = |name| request.headers().get(name).map(|v: &HeaderValue| v.to_str().unwrap_or("(no text)"));
     let host = text(header::HOST);
     // A browser always says whose page asks: that page must be ours.
-    let foreign = text(header::ORIGIN).is_some_and(|o| !access.is_origin(o, host));
+    let second = |o: &str| {
+        host.is_some_and(|host| {
+            crate::peer::is_own_page(&shared.peer.config, o, host, shared.status.update(|s| s.http))
+        })
+    };
+    let foreign = text(header::ORIGIN).is_some_and(|o| !access.is_origin(o, host) && !second(o));
     let rebound = access.tokens.is_empty() && !host.is_some_and(|h| access.is_host(h));
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if foreign || rebound {

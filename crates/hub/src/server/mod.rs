@@ -9,7 +9,7 @@ mod rest;
 mod stream;
 mod subscription;
 mod tls;
-mod websocket;
+pub(crate) mod websocket;
 
 pub use guard::{Failures, Peer};
 pub use rest::{error, index};
@@ -53,6 +53,8 @@ pub struct Shared {
     pub data_dir: Option<PathBuf>,
     /// Where room and nodes are, as [`crate::dashboard::places`] gives it.
     pub geometry: Arc<serde_json::Value>,
+    /// The peer's protocol.
+    pub peer: crate::peer::Setup,
     /// Who may do what.
     pub access: Door,
     /// Wrong tokens.
@@ -81,6 +83,7 @@ impl Shared {
             commands: None,
             max_clients: config.max_clients,
             data_dir: None,
+            peer: crate::peer::Setup::new(config),
             geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
             access,
             failures: Failures::default(),
@@ -130,7 +133,9 @@ impl Door {
 
 /// Every route, behind the guard. Whoever adds an interface adds one line here.
 fn routes(shared: &Shared) -> Router {
+    let peer = crate::peer::routes(&shared.peer);
     Router::new()
+        .merge(peer)
         .merge(crate::dashboard::routes())
         .merge(crate::recent::routes())
         .merge(rest::routes())
@@ -150,7 +155,7 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
 }
 
 /// Returns when the hub stops. (A function of its own: what `wait_for` gives must not live across another await.)
-async fn stopping(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopping(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stopped| *stopped).await;
 }
 

@@ -24,10 +24,10 @@ use tokio_tungstenite::tungstenite::{self, Bytes};
 /// The name that a client of `/ws/v1` may ask for, and is then told.
 pub const SUBPROTOCOL: &str = "wavewitness.v1";
 /// A client that takes nothing for this long is disconnected.
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that sends nothing, not even a pong, for this long is gone.
-const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-const PING_EVERY: Duration = Duration::from_secs(15);
+pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
 /// Messages that a client may send between two pings.
 const MOST_REQUESTS: u32 = 200;
 /// Messages without a meaning that a client may send at all.
@@ -64,15 +64,34 @@ async fn subscribe(
     }
 }
 
-fn upgrade(shared: Shared, mut request: Request, wish: Wish) -> Response {
+fn upgrade(shared: Shared, request: Request, wish: Wish) -> Response {
+    let asked = guard::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).any(|p| p == SUBPROTOCOL);
+    let mut response = accept(&shared.clone(), request, async move |socket: Socket| {
+        let (sink, source) = socket.split();
+        let subscription = Subscription::new(&shared.messages, shared.status.clone(), wish.clone());
+        let client = Client { sink, shared, wish, subscription, requests: 0, malformed: 0 };
+        client.run(source).await;
+    });
+    if asked && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    response
+}
+
+/// Answers a request for a WebSocket, and calls `serve` with it once the client has switched; the client has one of the
+/// places of those that stay until `serve` returns.
+pub(crate) fn accept<Serve, Served>(shared: &Shared, mut request: Request, serve: Serve) -> Response
+where
+    Serve: FnOnce(Socket) -> Served + Send + 'static,
+    Served: Future<Output = ()> + Send,
+{
     let Some(accept) = upgrade_key(request.headers()) else {
         return (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], "a WebSocket endpoint\n")
             .into_response();
     };
-    let Some(place) = Place::take(&shared) else {
+    let Some(place) = Place::take(shared) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many clients\n").into_response();
     };
-    let asked = guard::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).any(|p| p == SUBPROTOCOL);
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let _place = place;
@@ -83,26 +102,19 @@ fn upgrade(shared: Shared, mut request: Request, wish: Wish) -> Response {
             .write_buffer_size(16 << 10)
             .max_write_buffer_size(1 << 20);
         let io = TokioIo::new(upgraded);
-        let socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await;
-        let (sink, source) = socket.split();
-        let subscription = Subscription::new(&shared.messages, shared.status.clone(), wish.clone());
-        let client = Client { sink, shared, wish, subscription, requests: 0, malformed: 0 };
-        client.run(source).await;
+        serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await).await;
     });
-    let mut response = Response::builder()
+    Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
         .header(header::CONNECTION, "upgrade")
         .header(header::UPGRADE, "websocket")
         .header(header::SEC_WEBSOCKET_ACCEPT, accept)
         .body(Body::empty())
-        .expect("a response of constant headers and a base64 key is valid");
-    if asked {
-        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    }
-    response
+        .expect("a response of constant headers and a base64 key is valid")
 }
 
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+/// A client's connection.
+pub(crate) type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 type Incoming = Option<Result<Message, tungstenite::Error>>;
 
 /// Whether a connection goes on, or why it ends.

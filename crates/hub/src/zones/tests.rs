@@ -134,7 +134,7 @@ fn a_zone_is_vacant_only_if_everybody_is_accounted_for() {
     ];
     for (presence, count, reason) in cases {
         let (mut zones, mut cycle) = (zones(), 0);
-        let said = after(&mut zones, &mut cycle, 2.0, |c| frame(c, presence, count.clone(), Vec::new()));
+        let said = after(&mut zones, &mut cycle, 2.0, |c| frame(c, presence, count, Vec::new()));
         assert_eq!(states(&said), ["unknown", "unknown"]);
         assert_eq!(said[0].reason, Some(reason));
         assert_eq!((said[0].probability, said[0].motion), (Some(None), Some(None)));
