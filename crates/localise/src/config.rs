@@ -15,11 +15,11 @@ wavewitness_types::stage_config! {
         /// Particles of the search for somebody else.
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
-        per_cycle: u32 = 200, 10, 20000;
+        per_cycle: u32 = 100, 10, 20000;
         /// Time between two windows of a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
-        temper: f64 = 0.1, 0.001, 1.0;
+        temper: f64 = 0.08, 0.001, 1.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
         background: f64 = 1.0, 0.0, 2.0;
         /// Power reflected by a wall.
@@ -57,7 +57,7 @@ wavewitness_types::stage_config! {
         /// … who is known to this, m.
         proof_sd_m: f64 = 1.2, 0.05, 10.0;
         /// Who is found is shown once his mean velocities have added up to this way, m.
-        travel_m: f64 = 0.6, 0.0, 10.0;
+        travel_m: f64 = 0.4, 0.0, 10.0;
         /// Who moves and whose own evidence is less than this, in nats, is somebody else seen twice.
         disproof: f64 = -2.0, -1000.0, 0.0;
         /// Nobody new begins closer than this to somebody, m.
