@@ -174,13 +174,9 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         clock,
         ..Shared::new(config, &opened.genesis, &status, messages, door.clone(), stop_seen.clone())
     };
-    if let Some(second) = second {
-        tokio::spawn(server::serve(second, shared.clone()));
-    }
-    let server = tokio::spawn(server::serve(listener, shared));
+    let server = serve(listener, second, shared);
     let mqtt = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop_seen));
-    let mqtt = mqtt.transpose();
-    let mqtt = mqtt.map_err(|e| RunError::System("can't use MQTT".to_owned(), io::Error::other(e)))?;
+    let mqtt = mqtt.transpose().map_err(|e| system("can't use MQTT")(io::Error::other(e)))?;
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -192,10 +188,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         commands: command_queue,
         stop: Arc::clone(&stop),
     };
-    let cycle = std::thread::Builder::new()
-        .name("cycle".into())
-        .spawn(move || cycle.run(heartbeat))
-        .map_err(system("can't start the cycle thread"))?;
+    let cycle = cycle.start(heartbeat)?;
     Ok(Hub {
         udp,
         http,
@@ -225,7 +218,29 @@ struct CycleThread {
     stop: Arc<AtomicBool>,
 }
 
+/// Serves on both addresses, if there are two.
+fn serve(
+    listener: TcpListener,
+    second: Option<TcpListener>,
+    shared: Shared,
+) -> tokio::task::JoinHandle<io::Result<()>> {
+    if let Some(second) = second {
+        tokio::spawn(server::serve(second, shared.clone()));
+    }
+    tokio::spawn(server::serve(listener, shared))
+}
+
 impl CycleThread {
+    fn start(
+        self,
+        heartbeat: impl FnMut(u64) + Send + 'static,
+    ) -> Result<std::thread::JoinHandle<Result<(), String>>, RunError> {
+        std::thread::Builder::new()
+            .name("cycle".into())
+            .spawn(move || self.run(heartbeat))
+            .map_err(system("can't start the cycle thread"))
+    }
+
     fn run(self, heartbeat: impl FnMut(u64)) -> Result<(), String> {
         let CycleThread { mut pipeline, store, clock, booted, boot, datagrams, commands, stop } = self;
         let first = boot.next_cycle;

@@ -297,14 +297,16 @@ impl<'a> Walk<'a> {
                 Some(())
             }
             Stage::Tomography => self.imaging(),
-            Stage::Pose => {
-                self.list("track", Self::track)?;
-                self.u16s(&["assigned", "born", "ignored", "deleted"])?;
-                self.f64("sum of NIS")?;
-                self.verdict()
-            }
+            Stage::Pose => self.tracking(),
             Stage::World => self.world(),
         }
+    }
+
+    fn tracking(&mut self) -> Read {
+        self.list("track", Self::track)?;
+        self.u16s(&["assigned", "born", "ignored", "deleted"])?;
+        self.f64("sum of NIS")?;
+        self.verdict()
     }
 
     fn samples(&mut self) -> Read {

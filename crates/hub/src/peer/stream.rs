@@ -50,7 +50,12 @@ async fn pose(State(shared): State<Shared>, Query(query): Query<PoseQuery>, requ
     if !(0.1..=1000.0).contains(&rate_hz) {
         return refuse(format_args!("max_fps = {rate_hz}: allowed is 0.1 to 1000"));
     }
-    start(shared, request, Kind::Pose { least_confidence: confidence }, rate_hz.min(FASTEST_HZ))
+    start(
+        shared,
+        request,
+        Kind::Pose { least_confidence: confidence },
+        wavewitness_num::math::min_f64(rate_hz, FASTEST_HZ),
+    )
 }
 
 fn refuse(text: std::fmt::Arguments<'_>) -> Response {

@@ -7,6 +7,7 @@
 use crate::message::{Breathing, Count, Cycle, Keypoint, Node, Person, Posture, Presence};
 use serde::Serialize;
 use std::sync::Arc;
+use wavewitness_num::math;
 use wavewitness_types::Room;
 
 /// A keypoint counts as known by the probability that it lies this near to where it is said, m.
@@ -205,7 +206,7 @@ pub fn pose_data(cycle: &Cycle, context: &Context, least_confidence: f32) -> Pos
         zone_id: ZONE,
         timestamp: cycle.at.clone(),
         payload: PosePayload {
-            confidence: persons.iter().fold(0.0, |best: f32, p| best.max(p.confidence)),
+            confidence: persons.iter().fold(0.0, |best: f32, p| math::max_f32(best, p.confidence)),
             pose: Pose { persons },
             activity: class.motion_level,
             pose_source: "signal_derived",
@@ -281,8 +282,8 @@ fn keypoint(keypoint: &Keypoint, room: &Room) -> PeerKeypoint {
 /// Probability that all three errors are below [`NEAR_M`], by the logistic approximation of the normal distribution.
 fn near(sigma_m: [f32; 3]) -> f64 {
     let within = |sigma: f32| {
-        let x = NEAR_M / f64::from(sigma).max(1e-6);
-        2.0 / (1.0 + (-1.702 * x).exp()) - 1.0
+        let x = NEAR_M / math::max_f64(f64::from(sigma), 1e-6);
+        2.0 / (1.0 + math::exp(-1.702 * x)) - 1.0
     };
     sigma_m.into_iter().map(within).product::<f64>().clamp(0.0, 1.0)
 }
@@ -295,7 +296,9 @@ fn bounds(keypoints: &[PeerKeypoint], position_m: [f32; 3], room: &Room) -> Boun
         keypoints.iter().map(|k| [k.x, k.y]).collect()
     };
     let range = |axis: usize| {
-        points.iter().fold([1.0f64, 0.0], |[low, high], p| [low.min(p[axis]), high.max(p[axis])])
+        points
+            .iter()
+            .fold([1.0f64, 0.0], |[low, high], p| [math::min_f64(low, p[axis]), math::max_f64(high, p[axis])])
     };
     let ([left, right], [top, bottom]) = (range(0), range(1));
     BoundingBox { x: left, y: top, width: right - left, height: bottom - top }
