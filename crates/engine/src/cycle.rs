@@ -554,6 +554,11 @@ impl Engine {
         self.states.world.graph()
     }
 
+    /// The fused channel of the last cycle, and the links whose rows it has.
+    pub fn fused_channel(&self) -> (&FusedFrame, &[Link]) {
+        (&self.work.fused, &self.work.links)
+    }
+
     /// The last cycle's report.
     pub fn report(&self) -> &CycleReport {
         &self.report
