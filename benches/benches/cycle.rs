@@ -13,7 +13,8 @@ fn bench(c: &mut Criterion) {
     let mut group = common::group(c, "cycle");
     let mut cases = vec![
         ("quiet_12_links", room.clone(), QUIET_FROM..QUIET_UNTIL),
-        ("walker_12_links", room, WALKER_FROM..WALKER_UNTIL),
+        ("walker_12_links", room.clone(), WALKER_FROM..WALKER_UNTIL),
+        ("walker_12_links_every_stage", room.with_every_stage(), WALKER_FROM..WALKER_UNTIL),
         ("walker_12_links_60_frames", busy, WALKER_FROM..WALKER_UNTIL),
     ];
     match Recording::ruview() {

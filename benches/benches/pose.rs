@@ -14,7 +14,7 @@ use wavewitness_benches::trace::{Plans, Traced};
 use wavewitness_fixtures::Simulation;
 use wavewitness_fixtures::motion::{Person, Walk};
 use wavewitness_fixtures::rng::Rng;
-use wavewitness_pose::State;
+use wavewitness_pose::{Belief, State};
 use wavewitness_types::{Detection, Gate, Timestamp, TrackState};
 
 const SIGMA_M: [f64; 3] = [0.4, 0.4, 0.5];
@@ -57,7 +57,7 @@ fn bench(c: &mut Criterion) {
         b.iter_custom(|n| {
             rolling.time(n, |state, t| {
                 black_box(plan.run(t.at, &t.detections, t.room_gate.0, t.room_gate.1, state));
-                plan.people(state).for_each(|person| {
+                plan.people(state, &Belief::NOTHING).for_each(|person| {
                     black_box(person);
                 });
             })
@@ -77,7 +77,7 @@ fn bench(c: &mut Criterion) {
         b.iter_custom(|n| {
             rolling.time(n, |state, (at, detections)| {
                 black_box(plan.run(*at, detections, Gate::Accept, 1.0, state));
-                plan.people(state).for_each(|person| {
+                plan.people(state, &Belief::NOTHING).for_each(|person| {
                     black_box(person);
                 });
             })

@@ -6,7 +6,7 @@ use wavewitness_fixtures::motion::{Person, Walk};
 use wavewitness_fixtures::scene::{Mesh, SECOND_NS};
 use wavewitness_fixtures::{Datagram, Scene, Simulation};
 use wavewitness_journal::Capture;
-use wavewitness_types::{Canonical, CycleIndex, CyclePlan, Event, Source, Timestamp};
+use wavewitness_types::{Canonical, CycleIndex, CyclePlan, Event, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::{Genesis, SPECIFICATION};
 
 const CYCLE_NS: u64 = 50_000_000;
@@ -106,6 +106,12 @@ impl Recording {
         Recording::of_capture(&data().join("ruview_2node/pretrain-1775182186.csi.jsonl"))
     }
 
+    /// The same with every stage on that the defaults leave off.
+    pub fn with_every_stage(mut self) -> Recording {
+        self.config.localise.enabled = true;
+        self
+    }
+
     /// The genesis of a chain over it.
     pub fn genesis(&self) -> Genesis {
         Genesis {
@@ -116,6 +122,7 @@ impl Recording {
             software: "benches".to_owned(),
             config: self.config.to_canonical_bytes(),
             predecessor: None,
+            privacy: PrivacyMode::RawResearch,
         }
     }
 }

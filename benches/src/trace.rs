@@ -19,8 +19,8 @@ use wavewitness_world::{Graph, Input, LinkInput, Verdict};
 use {
     wavewitness_calibration as calibration, wavewitness_cir as cir, wavewitness_fusion as fusion,
     wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_motion as motion,
-    wavewitness_phase_align as phase_align, wavewitness_pose as pose, wavewitness_tomography as tomography,
-    wavewitness_world as world,
+    wavewitness_phase_align as phase_align, wavewitness_pose as pose, wavewitness_posture as posture,
+    wavewitness_tomography as tomography, wavewitness_world as world,
 };
 
 /// The engine counts a cycle as imaged for this long after an image.
@@ -53,6 +53,8 @@ pub struct Plans {
     pub locating: Option<locating::Plan>,
     /// Tracks.
     pub pose: pose::Plan,
+    /// Postures and falls.
+    pub posture: posture::Plan,
     /// Presence, count, quality.
     pub world: world::Plan,
 }
@@ -84,6 +86,8 @@ pub struct States {
     pub locating: Option<locating::State>,
     /// See [`Plans`].
     pub pose: pose::State,
+    /// See [`Plans`].
+    pub posture: posture::State,
     /// See [`Plans`].
     pub world: world::State,
 }
@@ -182,6 +186,8 @@ pub struct Trace {
     pub tracks: Vec<PersonTrack>,
     /// What the tracker did.
     pub summary: pose::Summary,
+    /// Postures and falls.
+    pub postures: posture::Verdict,
     /// Nodes' health.
     pub nodes: Vec<NodeHealth>,
     /// What the world stage took of each link.
@@ -351,6 +357,7 @@ impl Runner {
         let Runner { plans, states, .. } = self;
         let summary = plans.pose.run(at, &detections, room_gate.0, room_gate.1, &mut states.pose);
         let tracks = states.pose.tracks().to_vec();
+        let postures = plans.posture.end_cycle(at, states.pose.only_person(), &mut states.posture);
         let mut nodes = Vec::new();
         states.ingest.health(&mut nodes);
         self.counts.tomography_active =
@@ -378,6 +385,7 @@ impl Runner {
             room_gate,
             tracks,
             summary,
+            postures,
             nodes,
             link_inputs,
             counts: self.counts,
@@ -437,6 +445,7 @@ impl Runner {
             let link = states.links.links()[met.index()].link;
             links.push(link);
             plans.calibration.bind(met, link, &mut states.calibration);
+            plans.posture.meet(link, &mut states.posture);
             let tx = match link.tx() {
                 Transmitter::Node(node) => plans.geometry.node_position(node),
                 Transmitter::Station(mac) => plans.geometry.access_point_position(mac),
@@ -451,7 +460,9 @@ impl Runner {
         plans.motion.frame(&normalised, &mut states.motion);
         plans.breath.frame(&normalised, &mut states.breath);
         let baseline = states.calibration.baselines()[id.index()].as_ref();
-        aligned.push(plans.phase_align.align(normalised, baseline, &mut states.phase_align));
+        let frame = plans.phase_align.align(normalised, baseline, &mut states.phase_align);
+        plans.posture.frame(&frame, baseline, &mut states.posture);
+        aligned.push(frame);
     }
 
     fn estimate_and_gate(
@@ -634,6 +645,7 @@ impl Plans {
             tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
             locating: locating::Plan::new(&config.strength, &config.locate, &config.geometry)?,
             pose: pose::Plan::new(&config.pose, config.geometry.room)?,
+            posture: posture::Plan::new(&config.posture)?,
             world: world::Plan::new(&config.world, &config.geometry)?,
         })
     }
@@ -655,6 +667,7 @@ impl States {
             tomography: tomography::State::new(&plans.tomography),
             locating: plans.locating.as_ref().map(locating::State::new),
             pose: pose::State::new(&plans.pose),
+            posture: posture::State::new(),
             world: world::State::new(&plans.world),
         }
     }

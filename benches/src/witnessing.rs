@@ -58,6 +58,7 @@ impl StageHasher {
         trace.detections.as_slice().canonical(self.of(Stage::Tomography));
         trace.tracks.as_slice().canonical(self.of(Stage::Pose));
         trace.summary.canonical(self.of(Stage::Pose));
+        trace.postures.canonical(self.of(Stage::Pose));
         let hasher = self.of(Stage::World);
         trace.verdict.presence.canonical(hasher);
         trace.verdict.count.canonical(hasher);

@@ -38,6 +38,12 @@ fn a_walker_takes_nothing() {
 }
 
 #[test]
+fn every_stage_takes_nothing() {
+    let recording = Recording::of_scene(&recording::room(), 1).with_every_stage();
+    assert_eq!(allocations(recording, WALKER_FROM..WALKER_UNTIL), []);
+}
+
+#[test]
 fn calibration_and_its_end_take_nothing() {
     let recording = Recording::of_scene(&recording::room(), 1);
     assert_eq!(allocations(recording, 100..QUIET_FROM), []);

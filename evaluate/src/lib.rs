@@ -5,7 +5,7 @@
 //! tuned to a file, a chip or a room beyond what the stage's own calibration learns from quiet data.
 //!
 //! [`plots`] draws what a person would rather look at. [`room`] runs the whole engine over simulated rooms instead, where poses have a
-//! truth.
+//! truth; [`simulator`] sets the simulator beside a recording.
 //!
 //! What this crate does not do: no signal processing of its own. A number that only this crate computes is a metric; the one
 //! curve that no stage computed is the plain spectrum in a drawing of breathing, which no metric rests on.
@@ -14,6 +14,7 @@ pub mod adapters;
 pub mod plots;
 pub mod report;
 pub mod room;
+pub mod simulator;
 
 pub use report::{Judgement, Report, Row};
 

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use wavewitness_evaluate::adapters::ALL;
 use wavewitness_evaluate::plots::Drawing;
+use wavewitness_evaluate::room::degradation::{Extent, snapshot};
 use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
-use wavewitness_evaluate::{Dataset, Failure, Report, plots, room};
+use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator};
 use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
@@ -54,6 +55,26 @@ enum Command {
         /// Print the tables as Markdown
         #[arg(long)]
         markdown: bool,
+        /// Put the tables into a page, in place of all below its line `## Tables`
+        #[arg(long, value_name = "PAGE")]
+        write: Option<PathBuf>,
+    },
+    /// The room simulator beside a recording and beside closed forms of physics
+    Simulator {
+        /// The folder of recordings
+        dir: PathBuf,
+        /// Print the table as Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// The degradation table: loss, noise, a missing node and wrong clocks against errors, swaps, ghosts and gates
+    Degradation {
+        /// Only the few short cells that a test compares
+        #[arg(long)]
+        short: bool,
+        /// Write the snapshots into this folder instead of printing them
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
     },
 }
 
@@ -87,7 +108,9 @@ fn main() -> ExitCode {
     let plot = cli.plot.as_deref();
     let result = match (&cli.command, &cli.dataset) {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
-        (Some(Command::Room { suite, seeds, first_seed, settings, markdown }), _) => {
+        (Some(Command::Simulator { dir, markdown }), _) => beside(dir, *markdown, cli.json, plot),
+        (Some(Command::Degradation { short, write }), _) => degradation(*short, write.as_deref()),
+        (Some(Command::Room { suite, seeds, first_seed, settings, markdown, write }), _) => {
             let request = Request {
                 suite: *suite,
                 first_seed: *first_seed,
@@ -95,7 +118,7 @@ fn main() -> ExitCode {
                 draw: plot.is_some(),
                 settings: settings.clone(),
             };
-            rooms(&request, *markdown, cli.json, plot)
+            rooms(&request, *markdown, cli.json, plot, write.as_deref())
         }
         (None, Some(name)) => match ALL.iter().find(|d| d.name == name.replace('_', "-")) {
             Some(dataset) if !cli.paths.is_empty() => {
@@ -135,12 +158,66 @@ fn write(dir: &Path, drawings: &[Drawing]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rooms(request: &Request, markdown: bool, json: bool, plot: Option<&Path>) -> Result<(), Failure> {
+fn rooms(
+    request: &Request,
+    markdown: bool,
+    json: bool,
+    plot: Option<&Path>,
+    page: Option<&Path>,
+) -> Result<(), Failure> {
+    // A page that is none is said before minutes of work.
+    let head = page.map(|path| head(path).map(|head| (path, head))).transpose()?;
     let outcome = room::evaluate(request)?;
     if let Some(dir) = plot {
         write(dir, &outcome.drawings)?;
     }
-    print(&outcome.reports, markdown, json);
+    match head {
+        Some((path, head)) => save(path, &format!("{head}{TABLES}\n\n{}", to_markdown(&outcome.reports))),
+        None => {
+            print(&outcome.reports, markdown, json);
+            Ok(())
+        }
+    }
+}
+
+fn beside(dir: &Path, markdown: bool, json: bool, plot: Option<&Path>) -> Result<(), Failure> {
+    let comparison = simulator::compare(dir)?;
+    if let Some(plots) = plot {
+        write(plots, &comparison.draw()?)?;
+    }
+    print(&[comparison.report()], markdown, json);
+    Ok(())
+}
+
+/// The line of a page below which the tables are.
+const TABLES: &str = "## Tables";
+
+/// A page's text above its tables.
+fn head(path: &Path) -> Result<String, Failure> {
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Failure(format!("can't read {}: {e}", path.display())))?;
+    let mut lines = text.split_inclusive('\n');
+    let above: String = lines.by_ref().take_while(|line| line.trim_end() != TABLES).collect();
+    if above.len() == text.len() {
+        return Err(Failure(format!("{} has no line `{TABLES}`", path.display())));
+    }
+    Ok(above)
+}
+
+fn save(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|e| Failure(format!("can't write {}: {e}", path.display())))?;
+    eprintln!("written: {}", path.display());
+    Ok(())
+}
+
+fn degradation(short: bool, dir: Option<&Path>) -> Result<(), Failure> {
+    for extent in Extent::ALL.into_iter().filter(|&e| !short || e == Extent::Short) {
+        let text = snapshot(extent)?;
+        match dir {
+            Some(dir) => save(&dir.join(extent.file()), &text)?,
+            None => print!("{text}"),
+        }
+    }
     Ok(())
 }
 
@@ -183,12 +260,17 @@ fn print(reports: &[Report], markdown: bool, json: bool) {
         println!("{}", serde_json::Value::from(reports.iter().map(Report::to_json).collect::<Vec<_>>()));
         return;
     }
-    for report in reports {
-        if markdown {
-            println!("### {}\n\n{}", report.dataset, report.to_markdown());
-            report.notes.iter().for_each(|note| println!("{note}\n"));
-        } else {
-            println!("{report}");
-        }
+    match markdown {
+        true => print!("{}", to_markdown(reports)),
+        false => reports.iter().for_each(|report| println!("{report}")),
     }
+}
+
+fn to_markdown(reports: &[Report]) -> String {
+    let mut out = String::new();
+    for report in reports {
+        out += &format!("### {}\n\n{}\n", report.dataset, report.to_markdown());
+        report.notes.iter().for_each(|note| out += &format!("{note}\n\n"));
+    }
+    out
 }

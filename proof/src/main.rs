@@ -3,7 +3,7 @@
 
 mod commands;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use wavewitness_journal::{Content, Journal, JournalError};
 use wavewitness_proof::golden::{self, GOLDENS};
 use wavewitness_proof::recompute::Change;
 use wavewitness_proof::report::{Kind, Report};
-use wavewitness_proof::{diff, recompute, replay, verify};
+use wavewitness_proof::{diff, manual, profile, recompute, replay, verify};
 use wavewitness_types::{Event, PoseFrame};
 use wavewitness_witness::{Genesis, Stage, Witness};
 
@@ -29,7 +29,8 @@ does not prove that the datagrams came from the air, nor that a pose is true.
 
 Exit codes: 0 everything agrees; 1 something does not (each fault is named with its cycle or entry); 2 wrong usage,
 or journal, log or proof can't be opened, or do not have what was asked for; 3 replay only: chain and payloads agree,
-but not every cycle could be computed again by this build.";
+but not every cycle could be computed again by this build; 4 inputs withheld by privacy mode: chain and what is there
+agree, but the mode of some chain kept inputs (and poses) out of the journal, so they can be neither checked nor computed.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -82,6 +83,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Time every stage over a journal, computed again by this build
+    Profile {
+        /// Journal directory or one segment
+        journal: PathBuf,
+        /// Change a stage parameter first
+        #[arg(long, value_name = "SECTION.KEY=VALUE")]
+        set: Vec<Change>,
+        /// Print how many cycles took how long, too
+        #[arg(long)]
+        histogram: bool,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what a journal holds, or one cycle of it
     Inspect {
         /// Journal directory or one segment
@@ -95,8 +110,8 @@ enum Command {
     },
     /// Compute the golden chains and compare
     Check {
-        /// Directory of the goldens
-        #[arg(long, default_value = default_goldens())]
+        /// Directory of the goldens, by default that of the checkout
+        #[arg(long, default_value = default_goldens(), hide_default_value = true)]
         goldens: PathBuf,
         /// Only this one
         #[arg(long)]
@@ -107,8 +122,8 @@ enum Command {
     },
     /// Mint the golden chains anew; a change of them is a release event
     Bless {
-        /// Directory of the goldens
-        #[arg(long, default_value = default_goldens())]
+        /// Directory of the goldens, by default that of the checkout
+        #[arg(long, default_value = default_goldens(), hide_default_value = true)]
         goldens: PathBuf,
         /// Why the numbers changed: it belongs into the commit, too
         #[arg(long)]
@@ -116,6 +131,20 @@ enum Command {
     },
     #[command(flatten)]
     Log(commands::log::LogCommand),
+    /// Check a clip that `wavewitness export clip` made: its journal, and the proof that it was signed
+    #[command(after_help = commands::clip::HELP)]
+    VerifyClip(commands::clip::ClipArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// The goldens of the checkout that one stands in, or of the one that this was built from.
@@ -159,6 +188,20 @@ fn main() -> ExitCode {
             }
             Err(e) => failed(&e),
         },
+        Command::Profile { journal, set, histogram, json } => {
+            match with_progress(json, |p| profile::profile(&journal, &set, p)) {
+                Ok(profile) => {
+                    match json {
+                        true => println!("{}", profile.to_json()),
+                        false => {
+                            print!("{profile}{}", if histogram { profile.histogram() } else { String::new() })
+                        }
+                    }
+                    ExitCode::SUCCESS
+                }
+                Err(e) => failed(&e),
+            }
+        }
         Command::Inspect { journal, cycle, json } => match inspect(&journal, cycle, json) {
             Ok(code) => code,
             Err(e) => failed(&e),
@@ -166,6 +209,14 @@ fn main() -> ExitCode {
         Command::Check { goldens, only, verbose } => check(&goldens, only.as_deref(), verbose),
         Command::Bless { goldens, reason } => bless(&goldens, &reason),
         Command::Log(command) => commands::log::run(command),
+        Command::VerifyClip(args) => commands::log::finish(args.json, commands::clip::run(&args)),
+        Command::Completions { shell } => {
+            manual::completions(Cli::command(), shell, &mut std::io::stdout());
+            ExitCode::SUCCESS
+        }
+        Command::Man { out } => {
+            manual::pages(Cli::command(), &out).map_or_else(|e| failed(&e), |()| ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -217,6 +268,7 @@ fn finish(report: Result<Report, JournalError>, json: bool, replayed: bool) -> E
     }
     match (clean, complete) {
         (false, _) => ExitCode::from(1),
+        _ if report.withheld() > 0 => ExitCode::from(4),
         (true, true) => ExitCode::SUCCESS,
         (true, false) => ExitCode::from(3),
     }
@@ -228,6 +280,13 @@ fn verdict(report: &Report, replayed: bool) -> String {
         let n = report.findings().count();
         let divergences = report.findings().filter(|f| f.kind == Kind::Divergence).count();
         return format!("NOT VERIFIED: {n} faults ({divergences} divergences); the first: {first}");
+    }
+    let withheld = report.withheld();
+    if withheld > 0 {
+        return format!(
+            "CHAIN VERIFIED, inputs withheld by privacy mode: {cycles} cycles follow each other; of {withheld} entries \
+             the inputs or poses are not here to be checked"
+        );
     }
     if !replayed {
         return format!("VERIFIED: chain and payloads of {cycles} cycles agree");

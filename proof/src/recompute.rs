@@ -86,6 +86,23 @@ pub fn recompute(
     Ok(run.cycles)
 }
 
+/// A journal's genesis as this build would write it, with stage parameters changed.
+pub(crate) fn this_builds_genesis(genesis: &[u8], changes: &[Change]) -> Result<Genesis, Box<dyn Error>> {
+    let genesis = Genesis::from_canonical_bytes(genesis).ok_or("the genesis can't be read")?;
+    if !genesis.privacy.keeps_inputs() {
+        let mode = genesis.privacy.name();
+        return Err(format!("inputs withheld by privacy mode {mode}: nothing can be computed again").into());
+    }
+    let mut genesis = Genesis { specification: SPECIFICATION, numerics: NUMERICS_VERSION, ..genesis };
+    if !changes.is_empty() {
+        let config = EngineConfig::from_canonical_bytes(&genesis.config);
+        let mut config = config.ok_or("its configuration is of another version of this software")?;
+        changes.iter().try_for_each(|change| change.apply(&mut config))?;
+        genesis.config = config.to_canonical_bytes();
+    }
+    Ok(genesis)
+}
+
 struct Run {
     replayer: Replayer,
     writer: Writer,
@@ -102,14 +119,7 @@ impl Run {
         out: &Path,
         at: Timestamp,
     ) -> Result<Run, Box<dyn Error>> {
-        let genesis = Genesis::from_canonical_bytes(genesis).ok_or("the genesis can't be read")?;
-        let mut genesis = Genesis { specification: SPECIFICATION, numerics: NUMERICS_VERSION, ..genesis };
-        if !changes.is_empty() {
-            let config = EngineConfig::from_canonical_bytes(&genesis.config);
-            let mut config = config.ok_or("its configuration is of another version of this software")?;
-            changes.iter().try_for_each(|change| change.apply(&mut config))?;
-            genesis.config = config.to_canonical_bytes();
-        }
+        let genesis = this_builds_genesis(genesis, changes)?;
         let replayer = Replayer::new(&genesis)?;
         let dir = JournalDir::lock(out)?;
         let id = ChainId::from_digest(&genesis.digest().0);

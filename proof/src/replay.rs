@@ -32,6 +32,11 @@ struct Recompute {
 impl Visitor for Recompute {
     fn begin(&mut self, genesis: &Genesis, chain: &Chain, report: &mut ChainReport) {
         *self = Recompute::default();
+        if !genesis.privacy.keeps_inputs() {
+            let mode = genesis.privacy.name();
+            report.notes.push(format!("not computed again: inputs withheld by privacy mode {mode}"));
+            return;
+        }
         match Replayer::resumed(genesis, chain.clone()) {
             Ok(replayer) => {
                 self.genesis = Some(genesis.clone());
@@ -68,7 +73,7 @@ impl Visitor for Recompute {
 
 impl Recompute {
     fn skip(&mut self, report: &mut ChainReport) {
-        if self.genesis.is_some() && self.skipped == 0 {
+        if self.genesis.is_some() && self.skipped == 0 && report.withheld_inputs == 0 {
             report
                 .notes
                 .push("some cycles were not computed again: their chain has no boot here before them".into());

@@ -112,6 +112,12 @@ pub struct ChainReport {
     pub head: String,
     /// Cycles that were computed again and agreed.
     pub replayed_cycles: u64,
+    /// The privacy mode under which it was kept.
+    pub privacy: &'static str,
+    /// Cycles and boots whose inputs the privacy mode withheld: their digest is bound by the chain, and can't be checked.
+    pub withheld_inputs: u64,
+    /// Cycles whose published bytes it withheld.
+    pub withheld_outputs: u64,
     /// Expected circumstances: a torn tail after a crash, a chain that begins in its middle.
     pub notes: Vec<String>,
     /// Faults, in order.
@@ -141,6 +147,11 @@ impl Report {
         self.chains.iter().map(|c| c.cycles).sum()
     }
 
+    /// Entries of which the privacy mode withheld something, over all chains.
+    pub fn withheld(&self) -> u64 {
+        self.chains.iter().map(|c| c.withheld_inputs.max(c.withheld_outputs)).sum()
+    }
+
     /// Cycles that were computed again and agreed, over all chains.
     pub fn replayed_cycles(&self) -> u64 {
         self.chains.iter().map(|c| c.replayed_cycles).sum()
@@ -167,6 +178,13 @@ impl fmt::Display for ChainReport {
         )?;
         if let Some(predecessor) = &self.predecessor {
             writeln!(f, "  continues chain {}", &predecessor[..16.min(predecessor.len())])?;
+        }
+        if self.withheld_inputs + self.withheld_outputs > 0 {
+            writeln!(
+                f,
+                "  inputs withheld by privacy mode {}: of {} cycles and boots the inputs, of {} the published bytes",
+                self.privacy, self.withheld_inputs, self.withheld_outputs
+            )?;
         }
         for note in &self.notes {
             writeln!(f, "  note: {note}")?;

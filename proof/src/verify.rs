@@ -3,7 +3,7 @@
 use crate::report::{ChainReport, Finding, Kind, Report};
 use std::path::Path;
 use wavewitness_journal::{ChainId, Chunk, Content, Fault, FaultKind, Journal, JournalError};
-use wavewitness_types::{Canonical, CycleIndex, Event, PoseFrame, Source};
+use wavewitness_types::{Canonical, CycleIndex, Event, PoseFrame, PrivacyMode, Source};
 use wavewitness_witness::{Chain, EntryKind, Genesis, Witness, event_inputs};
 
 /// A cycle, boot or stop whose stored parts agree with each other.
@@ -93,6 +93,17 @@ fn find_forks(report: &mut Report) {
                 detail: format!("its genesis names the same chain before it as chain {} does", twin.chain),
             });
         }
+    }
+}
+
+const NOT_WITNESSED: &str = "the stored events are not the ones that were witnessed";
+
+/// Events that a journal without inputs never holds: datagrams, and a boot's baselines.
+fn must_be_withheld(event: &Event) -> bool {
+    match event {
+        Event::Datagram { .. } => true,
+        Event::Boot { record, .. } => !record.baselines.is_empty(),
+        Event::Tick { .. } | Event::Command { .. } | Event::Stop { .. } => false,
     }
 }
 
@@ -206,6 +217,7 @@ impl Walker {
         let chain = previous.as_ref().map_or_else(|| Chain::new(&parsed), Chain::after);
         self.report.software = parsed.software.clone();
         self.report.numerics = parsed.numerics;
+        self.report.privacy = parsed.privacy.name();
         self.report.predecessor = parsed.predecessor.map(|p| p.genesis.to_string());
         self.report.from_genesis = previous.is_none();
         if let Some(witness) = &previous {
@@ -237,7 +249,7 @@ impl Walker {
             return;
         };
         let before = self.report.findings.len();
-        let events = self.inputs(chunk, named, &witness, events);
+        let (events, whole) = self.inputs(chunk, named, &witness, events);
         let tick = events.as_deref().and_then(<[Event]>::last);
         if witness.kind != EntryKind::Cycle
             || witness.cycle != cycle
@@ -245,26 +257,8 @@ impl Walker {
         {
             self.find(named, chunk.segment, Kind::Witness, "witness and tick name different cycles or times");
         }
-        let sound = before == self.report.findings.len();
-        let frame = pose.and_then(PoseFrame::from_canonical_bytes);
-        if pose.map(Witness::output_digest) != Some(witness.output) {
-            self.find(
-                named,
-                chunk.segment,
-                Kind::Output,
-                "the stored pose is not the one that was witnessed",
-            );
-        } else if !frame
-            .as_ref()
-            .is_some_and(|f| f.cycle == cycle && f.at == witness.at && f.source == witness.source)
-        {
-            self.find(
-                named,
-                chunk.segment,
-                Kind::Output,
-                "pose and witness name different cycles, times or sources",
-            );
-        }
+        let sound = whole && before == self.report.findings.len();
+        let frame = self.output(chunk, cycle, &witness, pose);
         self.link(chunk, named, &witness);
         self.count(witness.source, events.as_deref());
         let Some(events) = events else {
@@ -289,7 +283,7 @@ impl Walker {
             return;
         };
         let before = self.report.findings.len();
-        let events = self.inputs(chunk, named, &witness, events);
+        let (events, whole) = self.inputs(chunk, named, &witness, events);
         let fits = match events.as_deref() {
             Some([Event::Boot { at, record }]) => {
                 self.boot(record.resumed_after, record.unclean, chunk);
@@ -302,7 +296,7 @@ impl Walker {
         if !fits {
             self.find(named, chunk.segment, Kind::Witness, "witness and event are of different kinds");
         }
-        let sound = before == self.report.findings.len();
+        let sound = whole && before == self.report.findings.len();
         self.link(chunk, named, &witness);
         self.running = None;
         let Some(events) = events else {
@@ -343,27 +337,68 @@ impl Walker {
         witness
     }
 
+    /// The mode that the chain's genesis says.
+    fn privacy(&self) -> PrivacyMode {
+        self.genesis.as_ref().map_or(PrivacyMode::RawResearch, |genesis| genesis.privacy)
+    }
+
+    /// The events of an entry, and whether they are all that were witnessed.
     fn inputs(
         &mut self,
         chunk: &Chunk,
         named: Option<CycleIndex>,
         witness: &Witness,
         events: &[Vec<u8>],
-    ) -> Option<Vec<Event>> {
+    ) -> (Option<Vec<Event>>, bool) {
         let parsed: Option<Vec<Event>> = events.iter().map(|b| Event::from_canonical_bytes(b)).collect();
-        match &parsed {
-            None => self.find(named, chunk.segment, Kind::Inputs, "a stored event can't be read"),
-            Some(events) if event_inputs(events) != Some(witness.inputs) => {
-                self.find(
-                    named,
-                    chunk.segment,
-                    Kind::Inputs,
-                    "the stored events are not the ones that were witnessed",
-                );
+        let Some(events) = &parsed else {
+            self.find(named, chunk.segment, Kind::Inputs, "a stored event can't be read");
+            return (None, false);
+        };
+        let whole = event_inputs(events) == Some(witness.inputs);
+        if !self.privacy().keeps_inputs() {
+            if events.iter().any(must_be_withheld) {
+                let detail = "the journal holds inputs that its privacy mode withholds";
+                self.find(named, chunk.segment, Kind::Inputs, detail);
+            } else if !whole && witness.kind == EntryKind::Stop {
+                self.find(named, chunk.segment, Kind::Inputs, NOT_WITNESSED);
             }
-            Some(_) => {}
+            self.report.withheld_inputs += u64::from(!whole);
+        } else if !whole {
+            self.find(named, chunk.segment, Kind::Inputs, NOT_WITNESSED);
         }
-        parsed
+        (parsed, whole)
+    }
+
+    /// What a cycle published, if it is the witnessed one.
+    fn output(
+        &mut self,
+        chunk: &Chunk,
+        cycle: CycleIndex,
+        witness: &Witness,
+        pose: Option<&[u8]>,
+    ) -> Option<PoseFrame> {
+        let detail = match pose {
+            None if !self.privacy().keeps_outputs() => {
+                self.report.withheld_outputs += 1;
+                return None;
+            }
+            Some(_) if !self.privacy().keeps_outputs() => {
+                "the journal holds a pose that its privacy mode withholds"
+            }
+            _ => "the stored pose is not the one that was witnessed",
+        };
+        let frame = pose.and_then(PoseFrame::from_canonical_bytes);
+        if !self.privacy().keeps_outputs() || pose.map(Witness::output_digest) != Some(witness.output) {
+            self.find(Some(cycle), chunk.segment, Kind::Output, detail);
+        } else if !frame
+            .as_ref()
+            .is_some_and(|f| f.cycle == cycle && f.at == witness.at && f.source == witness.source)
+        {
+            let detail = "pose and witness name different cycles, times or sources";
+            self.find(Some(cycle), chunk.segment, Kind::Output, detail);
+        }
+        frame
     }
 
     fn link(&mut self, chunk: &Chunk, named: Option<CycleIndex>, witness: &Witness) {

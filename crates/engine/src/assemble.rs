@@ -6,6 +6,7 @@ use crate::stages::{Plans, States};
 use wavewitness_calibration::departure_z;
 use wavewitness_motion::{Condition, LinkMotion};
 use wavewitness_num::math;
+use wavewitness_pose::Belief;
 use wavewitness_tomography::LinkEvidence;
 use wavewitness_types::limits::MAX_PEOPLE;
 use wavewitness_types::{
@@ -109,7 +110,13 @@ pub(crate) fn conclude(
     frame.quality = verdict.quality;
     frame.breathing = verdict.breathing;
     frame.people.clear();
-    for mut person in plans.pose.people(&states.pose).take(MAX_PEOPLE) {
+    let belief = Belief {
+        posture: work.verdict.posture,
+        probability: work.verdict.probability,
+        on_floor: work.verdict.on_floor,
+    };
+    frame.fall = work.verdict.fall;
+    for mut person in plans.pose.people(&states.pose, &belief).take(MAX_PEOPLE) {
         widen(&mut person, work.model_error_m);
         frame.people.push(person);
     }

@@ -108,6 +108,8 @@ engine_config! {
     locate: wavewitness_tomography::locate::Config;
     /// Walkers by their Doppler spectra.
     localise: wavewitness_localise::Config;
+    /// Postures and falls.
+    posture: wavewitness_posture::Config;
     /// Tracks.
     pose: wavewitness_pose::Config;
     /// Presence, count, quality.

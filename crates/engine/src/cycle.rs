@@ -10,12 +10,14 @@ use wavewitness_cir::gate::{Judgement, Response};
 use wavewitness_ingest::{Outcome, Reject};
 use wavewitness_links::Resolution;
 use wavewitness_motion::LinkMotion;
+use wavewitness_posture::Verdict;
 use wavewitness_tomography::{self as tomography, LinkEvidence};
 use wavewitness_types::limits::{MAX_CYCLE_DATAGRAMS, MAX_DATAGRAM_BYTES, MAX_LINKS, MAX_NODES, MAX_PEOPLE};
 use wavewitness_types::{
     BootRecord, Breathing, Canonical, CirEstimate, Command, ConfigError, CsiFrame, CycleIndex, Detection,
-    Event, FallWatch, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus, NoBreathing,
-    PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    Event, FallWatch, Followed, FusedFrame, Gate, GateDecision, Link, LinkId, LinkObservation, LinkStatus,
+    NoBreathing, PoseFrame, Presence, Quality, Sender, Sink, Source, Timestamp, Transmitter, UnknownReason,
+    VoxelImage,
 };
 use wavewitness_witness::{
     Chain, Digest, Digester, EntryKind, InputHasher, Stage, Witness, canonical_order, context,
@@ -54,6 +56,8 @@ pub(crate) struct Work {
     pub detections: Vec<Detection>,
     /// Those that strength gives.
     pub located: Vec<Detection>,
+    /// Those whom Doppler spectra follow.
+    pub followed: Vec<Followed>,
     pub link_inputs: Vec<LinkInput>,
     /// What each link's motion detector says, by link.
     pub motions: Vec<LinkMotion>,
@@ -68,6 +72,8 @@ pub(crate) struct Work {
     pub placed: Option<Timestamp>,
     /// Error of a position that does not average out, in metres: of the last image.
     pub model_error_m: f64,
+    /// Postures and falls.
+    pub verdict: Verdict,
     /// When the last frame arrived, since the boot.
     pub last_frame: Option<Timestamp>,
 }
@@ -85,6 +91,7 @@ impl Work {
             evidence: Vec::with_capacity(MAX_LINKS),
             detections: Vec::with_capacity(64),
             located: Vec::with_capacity(64),
+            followed: Vec::with_capacity(MAX_PEOPLE),
             link_inputs: Vec::with_capacity(MAX_LINKS),
             motions: Vec::with_capacity(MAX_LINKS),
             frames: 0,
@@ -94,6 +101,7 @@ impl Work {
             imaged: None,
             placed: None,
             model_error_m: 0.0,
+            verdict: Verdict::NOTHING,
             last_frame: None,
         }
     }
@@ -337,6 +345,13 @@ impl Engine {
         let baseline = self.states.calibration.baselines()[id.index()].as_ref();
         let aligned = self.plans.phase_align.align(calibrated, baseline, &mut self.states.phase_align);
         self.hashers.add(Stage::PhaseAlign, &aligned);
+        self.plans.posture.frame(&aligned, baseline, &mut self.states.posture);
+        if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising)
+            && let Some(baseline) = baseline
+            && is_trusted(&self.work.rejected_at, aligned.link, aligned.at)
+        {
+            plan.hear(&aligned, baseline, state);
+        }
     }
 
     /// A link was found: whoever keeps something by link is told.
@@ -354,6 +369,7 @@ impl Engine {
         if let Some([tx, rx]) = ends_m {
             self.plans.tomography.add_link(id, tx, rx, &mut self.states.tomography);
         }
+        self.plans.posture.meet(link, &mut self.states.posture);
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
             plan.meet(link, ends_m, state);
         }
@@ -444,35 +460,41 @@ impl Engine {
             self.work.model_error_m = self.plans.tomography.model_error_m(motion.paths).unwrap_or(0.0);
         }
         self.hashers.add(Stage::Tomography, &outcome);
-        self.follow(at);
-        self.place(at);
+        let is_followed = self.follow(at);
+        let is_placed = self.place(at);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
-        let (gate, inflation) = assemble::room_gate(&self.work.gates);
-        let summary = self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose);
+        let summary = if is_followed && !is_placed {
+            // What is followed has its own model's error in its covariance.
+            self.work.model_error_m = 0.0;
+            self.plans.pose.follow(at, &self.work.followed, &mut self.states.pose)
+        } else {
+            let (gate, inflation) = assemble::room_gate(&self.work.gates);
+            self.plans.pose.run(at, &self.work.detections, gate, inflation, &mut self.states.pose)
+        };
         self.hashers.add(Stage::Pose, self.states.pose.tracks());
         self.hashers.add(Stage::Pose, &summary);
+        let person = self.states.pose.only_person();
+        self.work.verdict = self.plans.posture.end_cycle(at, person, &mut self.states.posture);
+        self.hashers.add(Stage::Pose, &self.work.verdict);
     }
 
-    /// Walkers by their Doppler spectra, instead of the image's, where enough paths tell them.
-    fn follow(&mut self, at: Timestamp) {
+    /// Walkers by their Doppler spectra. True if enough paths tell who is there: then their tracks are the room's.
+    fn follow(&mut self, at: Timestamp) -> bool {
+        let mut answers = false;
+        self.work.followed.clear();
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
             let empty = matches!(self.report.frame.presence, Presence::Known { present: false, .. });
-            let baselines = self.states.calibration.baselines();
-            let rejected_at = &self.work.rejected_at;
-            let observations = self.states.phase_align.observations().iter();
-            let trusted = observations.filter(|o| is_trusted(rejected_at, o.link, at));
-            let followed = &mut self.work.located;
-            if plan.run(at, trusted, baselines, empty, state, followed) {
-                core::mem::swap(&mut self.work.detections, followed);
-                self.work.model_error_m = state.summary.sd_m;
-            }
+            answers = plan.run(at, empty, state, &mut self.work.followed);
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.localising.as_ref(), |s, state| state.summary.canonical(s));
+        self.work.followed.as_slice().canonical(hasher);
+        answers
     }
 
-    /// People by the likelihood of places, instead of the image's, where strengths tell it.
-    fn place(&mut self, at: Timestamp) {
+    /// People by the likelihood of places, instead of the image's, where strengths tell it: then true.
+    fn place(&mut self, at: Timestamp) -> bool {
+        let mut answers = false;
         let dt_s = self.work.placed.map_or(0.0, |then| at.seconds_since(then));
         self.work.placed = Some(at);
         let room = locating::Room {
@@ -484,20 +506,22 @@ impl Engine {
             let observations = self.states.phase_align.observations();
             let located = &mut self.work.located;
             let trusted = |link: LinkId| is_trusted(&self.work.rejected_at, link, at);
-            if plan.run(
+            answers = plan.run(
                 dt_s,
                 &self.work.links,
                 observations.iter().filter(|o| trusted(o.link)),
                 room,
                 state,
                 located,
-            ) {
+            );
+            if answers {
                 core::mem::swap(&mut self.work.detections, located);
                 self.work.model_error_m = plan.model_error_m(state);
             }
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.locating.as_ref(), |s, state| state.canonical(s));
+        answers
     }
 
     fn conclude(&mut self, at: Timestamp, cycle: CycleIndex) {
@@ -554,9 +578,30 @@ impl Engine {
         self.states.world.graph()
     }
 
+    /// What it was made with.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
     /// The fused channel of the last cycle, and the links whose rows it has.
     pub fn fused_channel(&self) -> (&FusedFrame, &[Link]) {
         (&self.work.fused, &self.work.links)
+    }
+
+    /// What was concluded about postures and falls in the last cycle, published or not.
+    pub fn postures(&self) -> &Verdict {
+        &self.work.verdict
+    }
+
+    /// Where something moved, as of the last cycle; `None` if no image was made in it.
+    pub fn motion_image(&self) -> Option<&VoxelImage> {
+        let made = self.work.imaged.is_some_and(|then| then == self.report.frame.at);
+        self.states.tomography.motion_image().filter(|_| made)
+    }
+
+    /// The impulse responses of the last cycle, ascending by link; a link that was not heard in it has none.
+    pub fn impulse_responses(&self) -> impl Iterator<Item = &CirEstimate> {
+        self.work.cirs.iter().flatten()
     }
 
     /// The last cycle's report.

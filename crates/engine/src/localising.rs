@@ -1,8 +1,8 @@
 //! Which link's frames go to which path of the follower of walkers.
 
-use wavewitness_localise::{Config, Plan as Follower, State as Followed, Summary};
+use wavewitness_localise::{Config, Plan as Follower, Slot, State as Following, Summary};
 use wavewitness_types::{
-    Baseline, ConfigError, Detection, Geometry, Layout, Link, LinkObservation, Timestamp, Transmitter,
+    AlignedFrame, Baseline, ConfigError, CyclePlan, Followed, Geometry, Layout, Link, Timestamp, Transmitter,
 };
 
 /// Paths with a full window below which the image answers.
@@ -12,6 +12,7 @@ const LEAST_PATHS: u32 = 3;
 #[derive(Clone, Debug)]
 pub struct Plan {
     follower: Follower,
+    cycle: CyclePlan,
 }
 
 /// One direction of a path.
@@ -19,6 +20,8 @@ pub struct Plan {
 struct Way {
     path: u16,
     direction: usize,
+    /// Where the transmitter has a slot in each cycle.
+    slot: Option<Slot>,
 }
 
 /// A pair of antennas, in the order of [`Transmitter`], and what is sent between them.
@@ -31,7 +34,7 @@ struct Pair {
 /// Paths by pair of antennas, and the follower.
 #[derive(Clone, Debug)]
 pub struct State {
-    followed: Followed,
+    following: Following,
     pairs: Vec<Pair>,
     /// By link.
     ways: Vec<Option<Way>>,
@@ -42,9 +45,9 @@ pub struct State {
 impl Plan {
     /// # Errors
     /// Names the parameter that is out of range.
-    pub fn new(config: &Config, geometry: &Geometry) -> Result<Option<Plan>, ConfigError> {
+    pub fn new(config: &Config, geometry: &Geometry, cycle: &CyclePlan) -> Result<Option<Plan>, ConfigError> {
         let room = geometry.room.filter(|_| config.enabled);
-        room.map(|room| Ok(Plan { follower: Follower::new(config, room)? })).transpose()
+        room.map(|room| Ok(Plan { follower: Follower::new(config, room)?, cycle: cycle.clone() })).transpose()
     }
 
     /// A link was found; links are met in the order of their ids. Without both places it is on no path; nor are
@@ -58,7 +61,7 @@ impl Plan {
             (Some(k), _) => (state.pairs[k].layout == link.layout()).then_some(k as u16),
             (None, Some([a, b])) => {
                 let ordered = if direction == 0 { [a, b] } else { [b, a] };
-                let path = self.follower.add_path(ordered, &mut state.followed);
+                let path = self.follower.add_path(ordered, &mut state.following);
                 if path.is_some() {
                     state.pairs.push(Pair { ends, layout: link.layout() });
                 }
@@ -66,35 +69,27 @@ impl Plan {
             }
             (None, None) => None,
         };
-        state.ways.push(path.map(|path| Way { path, direction }));
+        let slotted = matches!(tx, Transmitter::Node(node) if self.cycle.slots.contains(&node));
+        let slot = slotted.then(Slot::default);
+        state.ways.push(path.map(|path| Way { path, direction, slot }));
     }
 
-    /// Takes a cycle in; `detections` is cleared and filled with everybody who is followed. True if enough paths have a full
-    /// window for an answer.
-    pub fn run<'a>(
-        &self,
-        at: Timestamp,
-        observations: impl Iterator<Item = &'a LinkObservation>,
-        baselines: &[Option<Baseline>],
-        empty: bool,
-        state: &mut State,
-        detections: &mut Vec<Detection>,
-    ) -> bool {
-        for o in observations {
-            let way = state.ways.get(o.link.index()).copied().flatten();
-            if let (Some(Way { path, direction }), Some(baseline)) = (way, &baselines[o.link.index()]) {
-                self.follower.observe(
-                    path,
-                    direction,
-                    o.newest,
-                    baseline,
-                    &o.mean,
-                    o.rssi_dbm,
-                    &mut state.followed,
-                );
-            }
-        }
-        state.summary = self.follower.run(at, empty, &mut state.followed, detections);
+    /// Takes a frame, in the gauge of `baseline`.
+    pub fn hear(&self, frame: &AlignedFrame, baseline: &Baseline, state: &mut State) {
+        let Some(Some(way)) = state.ways.get_mut(frame.link.index()) else { return };
+        let at = match &mut way.slot {
+            Some(slot) => slot.sent(frame.at, self.cycle.cycle_ns),
+            None => frame.at,
+        };
+        let rssi_dbm = frame.radio.rssi_dbm.map(f32::from);
+        let following = &mut state.following;
+        self.follower.observe(way.path, way.direction, at, baseline, &frame.samples, rssi_dbm, following);
+    }
+
+    /// Ends a cycle; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full
+    /// window for an answer. `empty`: presence says that nobody is there.
+    pub fn run(&self, at: Timestamp, empty: bool, state: &mut State, followed: &mut Vec<Followed>) -> bool {
+        state.summary = self.follower.run(at, empty, &mut state.following, followed);
         state.summary.paths >= LEAST_PATHS
     }
 }
@@ -103,7 +98,7 @@ impl State {
     /// Nothing heard.
     pub fn new(plan: &Plan) -> State {
         State {
-            followed: Followed::new(&plan.follower),
+            following: Following::new(&plan.follower),
             pairs: Vec::with_capacity(wavewitness_localise::MAX_PATHS),
             ways: Vec::with_capacity(wavewitness_types::limits::MAX_LINKS),
             summary: Summary::default(),

@@ -5,7 +5,7 @@ use crate::cycle::{CycleReport, Engine};
 use core::fmt;
 use wavewitness_num::NUMERICS_VERSION;
 use wavewitness_types::{ConfigError, Event};
-use wavewitness_witness::{Chain, Genesis, SPECIFICATION, Witness};
+use wavewitness_witness::{Chain, Genesis, SPECIFICATION, Stage, Witness};
 
 /// Why a chain can't be computed by this build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Replayer {
 
     /// Applies one event.
     pub fn apply(&mut self, event: &Event) -> Applied<'_> {
+        self.apply_observed(event, |_| {})
+    }
+
+    /// As [`Replayer::apply`]; `observe` is called as by [`Engine::tick_observed`].
+    pub fn apply_observed(&mut self, event: &Event, observe: impl FnMut(Stage)) -> Applied<'_> {
         match event {
             Event::Datagram { at, from, bytes } => {
                 self.engine.datagram(*at, *from, bytes);
@@ -112,7 +117,7 @@ impl Replayer {
                 self.engine.command(*at, *command);
                 Applied::Pending
             }
-            Event::Tick { at, cycle } => Applied::Cycle(self.engine.tick(*at, *cycle)),
+            Event::Tick { at, cycle } => Applied::Cycle(self.engine.tick_observed(*at, *cycle, observe)),
             Event::Boot { at, record } => Applied::Entry(Box::new(self.engine.boot(*at, record))),
             Event::Stop { at } => Applied::Entry(Box::new(self.engine.stop(*at))),
         }

@@ -9,8 +9,8 @@ use wavewitness_witness::{Digest, Digester, Stage, context};
 use {
     wavewitness_calibration as calibration, wavewitness_cir as cir, wavewitness_fusion as fusion,
     wavewitness_ingest as ingest, wavewitness_links as links, wavewitness_motion as motion,
-    wavewitness_phase_align as phase_align, wavewitness_pose as pose, wavewitness_tomography as tomography,
-    wavewitness_world as world,
+    wavewitness_phase_align as phase_align, wavewitness_pose as pose, wavewitness_posture as posture,
+    wavewitness_tomography as tomography, wavewitness_world as world,
 };
 
 /// First byte of exported baselines that hold strengths, too; an export of channels alone begins with another.
@@ -32,6 +32,7 @@ pub(crate) struct Plans {
     pub locating: Option<locating::Plan>,
     /// Absent without a room, or where it is not enabled.
     pub localising: Option<localising::Plan>,
+    pub posture: posture::Plan,
     pub pose: pose::Plan,
     pub world: world::Plan,
     /// True if the room and at least two antennas have places.
@@ -58,7 +59,8 @@ impl Plans {
             gate: gate::Plan::new(&config.gate)?,
             tomography: tomography::Plan::new(&config.tomography, config.geometry.room)?,
             locating: locating::Plan::new(&config.strength, &config.locate, &config.geometry)?,
-            localising: localising::Plan::new(&config.localise, &config.geometry)?,
+            localising: localising::Plan::new(&config.localise, &config.geometry, &config.cycle)?,
+            posture: posture::Plan::new(&config.posture)?,
             pose: pose::Plan::new(&config.pose, config.geometry.room)?,
             world: world::Plan::new(&config.world, &config.geometry)?,
             geometry_known: config.geometry.room.is_some() && places >= 2,
@@ -85,6 +87,7 @@ pub(crate) struct States {
     pub tomography: tomography::State,
     pub locating: Option<locating::State>,
     pub localising: Option<localising::State>,
+    pub posture: posture::State,
     pub pose: pose::State,
     pub world: world::State,
 }
@@ -105,6 +108,7 @@ impl States {
             tomography: tomography::State::new(&plans.tomography),
             locating: plans.locating.as_ref().map(locating::State::new),
             localising: plans.localising.as_ref().map(localising::State::new),
+            posture: posture::State::new(),
             pose: pose::State::resumed(&plans.pose, first_cycle),
             world: world::State::new(&plans.world),
         };

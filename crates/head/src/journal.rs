@@ -37,7 +37,7 @@ pub fn windows<E: From<wavewitness_journal::JournalError>>(
     each: impl FnMut(Seen) -> Result<(), E>,
 ) -> Result<Report, E> {
     let mut looker = Looker { every, each, replayer: None, window: None, corner_m: [0.0; 3], failed: None };
-    let report = walk(path, &mut looker, &mut |_| {})?;
+    let report = walk(path, &mut looker, &mut |_, _| {})?;
     looker.failed.map_or(Ok(report), Err)
 }
 

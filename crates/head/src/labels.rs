@@ -66,7 +66,8 @@ impl Labels {
     pub fn read(text: &str) -> Result<Labels, LabelError> {
         let error = |line: usize, what: String| LabelError { line: line + 1, what };
         let mut lines = text.lines().enumerate();
-        let (_, head) = lines.next().ok_or_else(|| error(0, "a first line with the source is needed".into()))?;
+        let (_, head) =
+            lines.next().ok_or_else(|| error(0, "a first line with the source is needed".into()))?;
         let head: Head = serde_json::from_str(head).map_err(|e| error(0, e.to_string()))?;
         let mut labels = Labels { source: head.source, lines: Vec::new() };
         for (k, text) in lines.filter(|(_, l)| !l.trim().is_empty()) {
@@ -83,7 +84,11 @@ impl Labels {
     pub fn at(&self, at: Timestamp, corner_m: [f64; 3]) -> Option<Label> {
         let after = self.lines.partition_point(|l| l.at_ns < at.0);
         let near = [after.checked_sub(1), Some(after)];
-        let line = near.into_iter().flatten().filter_map(|k| self.lines.get(k)).min_by_key(|l| l.at_ns.abs_diff(at.0))?;
+        let line = near
+            .into_iter()
+            .flatten()
+            .filter_map(|k| self.lines.get(k))
+            .min_by_key(|l| l.at_ns.abs_diff(at.0))?;
         (line.at_ns.abs_diff(at.0) <= NEAREST_NS).then(|| Label {
             people: line
                 .people

@@ -67,8 +67,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn dataset(args: &DatasetArgs) -> Result<(), Failure> {
-    let labels =
-        Labels::read(&read(&args.labels)?).map_err(|e| format!("{}: {e}", args.labels.display()))?;
+    let labels = Labels::read(&read(&args.labels)?).map_err(|e| format!("{}: {e}", args.labels.display()))?;
     let mut set = Dataset::new();
     let (mut without, mut first, mut last) = (0u64, None, None);
     let report = journal::windows(&args.journal, args.every, |seen: Seen| -> Result<(), Failure> {

@@ -4,7 +4,9 @@ use crate::{Evidence, Input, KEYPOINTS, PEOPLE, PoseHead};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, IntoTensor, Tensor, TypedRunnableModel, tvec};
+use tract_onnx::prelude::{
+    Framework, InferenceModelExt, IntoRunnable, IntoTensor, Tensor, TypedRunnableModel, tvec,
+};
 
 /// Names of the inputs, in the order in which [`Input`] has them.
 const INPUTS: [&str; 5] = ["csi", "seen", "motion", "ends_m", "room_m"];

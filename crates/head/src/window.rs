@@ -128,7 +128,8 @@ fn fill(frame: &FusedFrame, link: usize, (t, s): (usize, usize), input: &mut Inp
     let measured = frame.mask[link].count_ones();
     input.motion[[0, t, s]] = frame.motion[link];
     input.seen[[0, t, s]] = measured as f32 / TONES as f32;
-    let square: f64 = re.iter().zip(im).map(|(&a, &b)| f64::from(a) * f64::from(a) + f64::from(b) * f64::from(b)).sum();
+    let square: f64 =
+        re.iter().zip(im).map(|(&a, &b)| f64::from(a) * f64::from(a) + f64::from(b) * f64::from(b)).sum();
     if measured == 0 || square <= 0.0 {
         return;
     }

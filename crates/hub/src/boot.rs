@@ -1,13 +1,14 @@
 //! Opening a data directory: what a crash left is repaired, and the chain goes on, or a new one begins and says so.
 
 use crate::config::HubConfig;
+use crate::privacy::{self, What};
 use crate::witness_log::{self, LiveLog, OpenLog};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use wavewitness_engine::{Engine, NUMERICS_VERSION};
 use wavewitness_journal::{ChainEnd, ChainId, Content, JournalDir, JournalError, Options, Salvage, Writer};
 use wavewitness_ledger::{LedgerError, Publisher};
-use wavewitness_types::{BootRecord, Canonical, ConfigError, CycleIndex, Source, Timestamp};
+use wavewitness_types::{BootRecord, Canonical, ConfigError, CycleIndex, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::{Chain, EntryKind, Genesis, Predecessor, SPECIFICATION, Witness};
 
 /// Cycles left free after the last that the journal holds: more than the second that a power cut may take.
@@ -91,9 +92,16 @@ pub fn genesis(
         source,
         started,
         software: concat!("wavewitness ", env!("CARGO_PKG_VERSION")).to_owned(),
-        config: config.engine.to_canonical_bytes(),
+        config: genesis_config(config),
         predecessor,
+        privacy: config.privacy.mode,
     }
+}
+
+/// The configuration in a genesis: whole, or its digest where the privacy mode withholds it. It names MAC addresses.
+fn genesis_config(config: &HubConfig) -> Vec<u8> {
+    let bytes = config.engine.to_canonical_bytes();
+    if What::JournalOutputs.given(config.privacy.mode) { bytes } else { Genesis::withheld_config(&bytes) }
 }
 
 /// The end of the chain that the journal holds, as far as this build can go on from it.
@@ -153,7 +161,7 @@ pub fn open(
             };
             let genesis = genesis(config, source, now, Some(old));
             notes.push(format!(
-                "configuration, source or numerics changed: chain {} begins; it names chain {} before it",
+                "privacy mode, configuration, source or numerics changed: chain {} begins; it names chain {} before it",
                 genesis.digest().short(),
                 old.genesis.short()
             ));
@@ -167,6 +175,8 @@ pub fn open(
             (genesis, chain, Vec::new())
         }
     };
+    notes.extend(privacy::notes(config.privacy.mode, config.privacy.set));
+    notes.extend(left_over(config.privacy.mode, end.as_ref(), &baselines));
     let mut log = witness_log::open(&config.log, data_dir, dir.path(), now)?;
     match &mut log {
         Some(log) => notes.append(&mut log.notes),
@@ -187,11 +197,26 @@ pub fn open(
     Ok(Opened { writer, engine, genesis, boot, baselines, log, notes })
 }
 
+/// What an earlier mode left on the disk. It is the operator's to delete: a hub that deletes what it was not told to
+/// would be worse.
+fn left_over(mode: PrivacyMode, end: Option<&End>, baselines: &Path) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(old) = end.map(|end| end.genesis.privacy).filter(|old| *old < mode) {
+        notes
+            .push(format!("what was journalled under privacy mode {} stays until it is deleted", old.name()));
+    }
+    if !What::Baselines.given(mode) && baselines.exists() {
+        notes.push(format!("{} of an earlier privacy mode is not used; delete it", baselines.display()));
+    }
+    notes
+}
+
 fn resumable(end: &End, config: &HubConfig, source: Source) -> bool {
     end.genesis.specification == SPECIFICATION
         && end.genesis.numerics == NUMERICS_VERSION
         && end.genesis.source == source
-        && end.genesis.config == config.engine.to_canonical_bytes()
+        && end.genesis.privacy == config.privacy.mode
+        && end.genesis.config == genesis_config(config)
 }
 
 fn boot_record(
@@ -225,6 +250,7 @@ fn boot_record(
         discarded_bytes: salvage.discarded_bytes(),
         baselines: std::fs::read(baselines)
             .ok()
+            .filter(|_| What::Baselines.given(genesis.privacy))
             .filter(|bytes| bytes.len() <= BootRecord::MAX_BASELINE_BYTES)
             .unwrap_or_default(),
     }

@@ -1,5 +1,6 @@
 //! Commands of `wavewitness`.
 
+use crate::client::Client;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,8 +40,25 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make or show the root key of the witness log
     Key(KeyArgs),
+    /// Take poses out of a journal as a table, or a part of it with its proof
+    Export(crate::export::ExportArgs),
+    /// Make a token for a client
+    Token(TokenArgs),
+    /// Print a description of the interfaces for machines, made of the hub's own types
+    Schema(SchemaArgs),
     /// Print a commented configuration with every key
     Config,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Directory, which must exist
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Arguments of `run`.
@@ -164,6 +182,24 @@ pub struct HubAddress {
     /// HTTP address of the running hub
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     pub hub: SocketAddr,
+    /// Token, if the hub has any; better in the environment as WAVEWITNESS_TOKEN, where no list of processes shows it
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// The hub speaks TLS: trust this certificate, or what it was signed by (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// The name in its certificate, if that is not the address
+    #[arg(long, value_name = "NAME", requires = "tls_ca")]
+    pub tls_name: Option<String>,
+}
+
+impl HubAddress {
+    /// How this hub is asked.
+    pub fn client(&self) -> Client {
+        let token = self.token.clone().or_else(|| std::env::var("WAVEWITNESS_TOKEN").ok());
+        let tls = self.tls_ca.clone().map(|ca| (ca, self.tls_name.clone()));
+        Client { hub: self.hub, token: token.map(|t| t.trim().to_owned()), tls }
+    }
 }
 
 /// Arguments of `calibrate`.
@@ -233,6 +269,57 @@ pub enum KeyCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+/// Arguments of `token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: TokenCommand,
+}
+
+/// What to do with a token.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Make a token: it is printed once to standard error, and the lines for the configuration to standard output
+    ///
+    /// The hub knows only its hash. Append the lines to the configuration and send the hub SIGHUP:
+    /// wavewitness token new --name tablet >> /etc/wavewitness/wavewitness.toml
+    New {
+        /// Whose it is
+        #[arg(long)]
+        name: String,
+        /// What it allows
+        #[arg(long, value_enum, default_value = "viewer")]
+        role: TokenRole,
+    },
+}
+
+/// What a token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenRole {
+    /// See everything that is published
+    Viewer,
+    /// Also calibrate
+    Operator,
+}
+
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Which
+    #[arg(value_enum)]
+    pub which: SchemaKind,
+}
+
+/// Which description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// AsyncAPI 3: what is streamed
+    Asyncapi,
+    /// OpenAPI 3.1: what is asked
+    Openapi,
 }
 
 #[cfg(test)]

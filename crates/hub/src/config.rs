@@ -1,13 +1,16 @@
 //! The configuration file: every key documented, every value refused with its field and range when wrong.
 
+use crate::access::Access;
+use crate::mqtt::MqttConfig;
 use crate::retention::Retention;
 use crate::witness_log::LogConfig;
+use crate::zones::{MAX_ZONES, ZoneConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::{Table, Value};
 use wavewitness_engine::EngineConfig;
 use wavewitness_types::stage_config::ConfigValue;
-use wavewitness_types::{AccessPointPlace, ConfigError, Mac, NodeId, NodePlace, Room, Source};
+use wavewitness_types::{AccessPointPlace, ConfigError, Mac, NodeId, NodePlace, PrivacyMode, Room, Source};
 
 /// What the daemon needs to know beside the engine.
 #[derive(Clone, Debug)]
@@ -24,12 +27,31 @@ pub struct HubConfig {
     pub log_filter: String,
     /// Most WebSocket clients at once.
     pub max_clients: u32,
+    /// Who may do what.
+    pub access: Access,
+    /// The peer's protocol.
+    pub peer: crate::peer::Config,
     /// The transparency log.
     pub log: LogConfig,
-    /// What is deleted by age.
+    /// What is deleted by age or size.
     pub retention: Retention,
+    /// What is withheld.
+    pub privacy: PrivacyConfig,
+    /// Parts of the room that are watched.
+    pub zones: Vec<ZoneConfig>,
+    /// The MQTT broker, if one is told.
+    pub mqtt: Option<MqttConfig>,
     /// The engine: geometry, TDMA and every stage.
     pub engine: EngineConfig,
+}
+
+/// What is withheld.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrivacyConfig {
+    /// The mode.
+    pub mode: PrivacyMode,
+    /// True if the configuration says it: a hub whose operator never chose one says so at each start.
+    pub set: bool,
 }
 
 impl Default for HubConfig {
@@ -40,15 +62,35 @@ impl Default for HubConfig {
             http_bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             source: Source::Live,
             log_filter: "info".to_owned(),
-            max_clients: 256,
+            max_clients: 1024,
+            access: Access::default(),
+            peer: crate::peer::Config::default(),
             log: LogConfig::default(),
             retention: Retention::default(),
+            privacy: PrivacyConfig::default(),
+            zones: Vec::new(),
+            mqtt: None,
             engine: EngineConfig::default(),
         }
     }
 }
 
-const TOP: [&str; 8] = ["hub", "log", "witness_log", "retention", "room", "node", "access_point", "tdma"];
+const TOP: [&str; 14] = [
+    "hub",
+    "http",
+    "token",
+    "log",
+    "witness_log",
+    "retention",
+    "privacy",
+    "mqtt",
+    "peer",
+    "room",
+    "zone",
+    "node",
+    "access_point",
+    "tdma",
+];
 
 impl HubConfig {
     /// Reads TOML.
@@ -64,9 +106,15 @@ impl HubConfig {
         for (name, value) in &table {
             match name.as_str() {
                 "hub" => config.read_hub(section(name, value)?)?,
+                "http" => config.access.read_http(section(name, value)?)?,
+                "peer" => config.read_peer(section(name, value)?)?,
+                "token" => config.access.read_tokens(value)?,
                 "log" => config.read_log(section(name, value)?)?,
                 "retention" => config.read_retention(section(name, value)?)?,
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
+                "privacy" => config.read_privacy(section(name, value)?)?,
+                "mqtt" => config.mqtt = read_mqtt(section(name, value)?)?,
+                "zone" => config.zones = read_zones(value)?,
                 "room" => config.engine.geometry.room = Some(read_room(section(name, value)?)?),
                 "node" => config.engine.geometry.nodes = read_nodes(value)?,
                 "access_point" => config.engine.geometry.access_points = read_access_points(value)?,
@@ -77,6 +125,10 @@ impl HubConfig {
                     return Err(unknown("", name, &known));
                 }
             }
+        }
+        config.access.may_listen("hub.http_bind", config.http_bind)?;
+        if let Some(bind) = config.peer.ws_bind {
+            config.access.may_listen("peer.ws_bind", bind)?;
         }
         config.engine.check()?;
         Ok(config)
@@ -102,6 +154,24 @@ impl HubConfig {
                     let known = ["data_dir", "udp_bind", "http_bind", "source", "max_clients"];
                     return Err(unknown("hub.", key, &known));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_peer(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "enabled" => {
+                    self.peer.enabled =
+                        value.as_bool().ok_or_else(|| wrong("peer.enabled", value, "true or false"))?;
+                }
+                "ws_bind" => {
+                    let bind = address("peer.ws_bind", value)?;
+                    self.peer.ws_bind = Some(bind);
+                }
+                "ui_dir" => self.peer.ui_dir = Some(string("peer.ui_dir", value)?.into()),
+                _ => return Err(unknown("peer.", key, &["enabled", "ws_bind", "ui_dir"])),
             }
         }
         Ok(())
@@ -135,7 +205,24 @@ impl HubConfig {
         for (key, value) in table {
             match key.as_str() {
                 "days" => self.retention.days = whole("retention.days", value, 0, 36_500)?,
-                _ => return Err(unknown("retention.", key, &["days"])),
+                "gigabytes" => self.retention.bytes = gigabytes("retention.gigabytes", value)?,
+                _ => return Err(unknown("retention.", key, &["days", "gigabytes"])),
+            }
+        }
+        Ok(())
+    }
+
+    fn read_privacy(&mut self, table: &Table) -> Result<(), ConfigError> {
+        for (key, value) in table {
+            match key.as_str() {
+                "mode" => {
+                    let names = PrivacyMode::ALL.map(PrivacyMode::name).join(", ");
+                    let mode = PrivacyMode::parse(string("privacy.mode", value)?);
+                    let mode =
+                        mode.ok_or_else(|| wrong("privacy.mode", value, format_args!("one of: {names}")))?;
+                    self.privacy = PrivacyConfig { mode, set: true };
+                }
+                _ => return Err(unknown("privacy.", key, &["mode"])),
             }
         }
         Ok(())
@@ -204,6 +291,16 @@ fn whole(field: &str, value: &Value, low: u32, high: u32) -> Result<u32, ConfigE
         .ok_or_else(|| wrong(field, value, format_args!("a whole number, {low} to {high}")))
 }
 
+/// As bytes; 0 stays 0.
+fn gigabytes(field: &str, value: &Value) -> Result<u64, ConfigError> {
+    value
+        .as_float()
+        .or_else(|| value.as_integer().map(|x| x as f64))
+        .filter(|x| *x == 0.0 || (0.1..=1e6).contains(x))
+        .map(|x| (x * 1e9) as u64)
+        .ok_or_else(|| wrong(field, value, "0, or a number from 0.1 to 1000000"))
+}
+
 fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
     let number = |v: &Value| v.as_float().or_else(|| v.as_integer().map(|x| x as f64));
     let list: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(number).collect());
@@ -235,7 +332,7 @@ fn read_room(table: &Table) -> Result<Room, ConfigError> {
     Ok(Room { min_m, max_m })
 }
 
-fn tables<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a Table>, ConfigError> {
+pub(crate) fn tables<'a>(name: &str, value: &'a Value) -> Result<Vec<&'a Table>, ConfigError> {
     value
         .as_array()
         .and_then(|list| list.iter().map(Value::as_table).collect())
@@ -263,6 +360,68 @@ fn read_nodes(value: &Value) -> Result<Vec<NodePlace>, ConfigError> {
     }
     nodes.sort_by_key(|n| n.id);
     Ok(nodes)
+}
+
+fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
+    let Some(url) = table.get("url") else {
+        if table.is_empty() {
+            return Ok(None);
+        }
+        return Err(ConfigError::new("mqtt.url", "(missing)", "mqtt://host[:port] or mqtts://host[:port]"));
+    };
+    let mut mqtt = MqttConfig::new(string("mqtt.url", url)?)?;
+    for (key, value) in table {
+        match key.as_str() {
+            "url" => {}
+            "username" => mqtt.username = Some(string("mqtt.username", value)?.to_owned()),
+            "password_file" => mqtt.password_file = Some(string("mqtt.password_file", value)?.into()),
+            "prefix" => mqtt.prefix = MqttConfig::check_prefix("mqtt.prefix", string("mqtt.prefix", value)?)?,
+            "discovery_prefix" => {
+                let field = "mqtt.discovery_prefix";
+                mqtt.discovery_prefix = MqttConfig::check_prefix(field, string(field, value)?)?;
+            }
+            "rate_hz" => {
+                let number = value.as_float().or_else(|| value.as_integer().map(|x| x as f64));
+                mqtt.rate_hz = number
+                    .filter(|x| (0.1..=2.0).contains(x))
+                    .ok_or_else(|| wrong("mqtt.rate_hz", value, "a number, 0.1 to 2"))?;
+            }
+            _ => {
+                let known = ["url", "username", "password_file", "prefix", "discovery_prefix", "rate_hz"];
+                return Err(unknown("mqtt.", key, &known));
+            }
+        }
+    }
+    Ok(Some(mqtt))
+}
+
+fn read_zones(value: &Value) -> Result<Vec<ZoneConfig>, ConfigError> {
+    let mut zones: Vec<ZoneConfig> = Vec::new();
+    for table in tables("zone", value)? {
+        let (mut name, mut min, mut max) = (None, None, None);
+        for (key, value) in table {
+            match key.as_str() {
+                "name" => name = Some(string("zone.name", value)?),
+                "min_m" => min = Some(point("zone.min_m", value)?),
+                "max_m" => max = Some(point("zone.max_m", value)?),
+                _ => return Err(unknown("zone.", key, &["name", "min_m", "max_m"])),
+            }
+        }
+        let missing = |field, what| ConfigError::new(field, "(missing)", what);
+        let zone = ZoneConfig::new(
+            name.ok_or_else(|| missing("zone.name", "a name"))?,
+            min.ok_or_else(|| missing("zone.min_m", "[x, y, z] in metres"))?,
+            max.ok_or_else(|| missing("zone.max_m", "[x, y, z] in metres"))?,
+        )?;
+        if zones.iter().any(|z| z.slug() == zone.slug()) {
+            return Err(ConfigError::new("zone.name", &zone.name, "each name once"));
+        }
+        zones.push(zone);
+    }
+    if zones.len() > MAX_ZONES {
+        return Err(ConfigError::new("zone", zones.len(), format_args!("at most {MAX_ZONES}")));
+    }
+    Ok(zones)
 }
 
 fn read_access_points(value: &Value) -> Result<Vec<AccessPointPlace>, ConfigError> {
@@ -315,10 +474,16 @@ mod tests {
         );
         assert_eq!(refusal("[[node]]\nid = 300"), "node.id = 300: allowed is a whole number, 0 to 255");
         assert_eq!(refusal("[[node]]\nid = 3\n[[node]]\nid = 3"), "node.id = 3: allowed is each id once");
-        assert!(refusal("[hubb]").starts_with("hubb = (unknown key): allowed is one of: hub, log"));
+        assert!(refusal("[hubb]").starts_with("hubb = (unknown key): allowed is one of: hub, http"));
         assert!(refusal("[hub]\nport = 3").starts_with("hub.port = (unknown key)"));
         assert!(refusal("[room]\nmin_m = [0,0,0]\nmax_m = [5, 0.1, 3]").contains("at least 0.5 m"));
         assert!(refusal("hub = 3").contains("a section: [hub]"));
+        assert_eq!(
+            refusal("[retention]\ngigabytes = 0.05"),
+            "retention.gigabytes = 0.05: allowed is 0, or a number from 0.1 to 1000000"
+        );
+        let kept = HubConfig::from_toml("[retention]\ngigabytes = 1.5").unwrap().retention;
+        assert_eq!(kept.bytes, 1_500_000_000);
         assert!(refusal("[hub").contains("a TOML document"));
     }
 

@@ -1,6 +1,7 @@
 //! The cycle thread: collects datagrams until the cycle's end, computes, hands over.
 
 use crate::clock::{Clock, Stopwatch};
+use crate::publish::{DETAIL_EVERY, Detail};
 use crate::status::Status;
 use crate::store::{CycleBatch, EventRecord, StoreMessage};
 use std::collections::BTreeMap;
@@ -91,9 +92,21 @@ impl Pipeline {
     /// If the journal thread has ended.
     pub fn tick(&mut self, at: Timestamp, cycle: CycleIndex) -> Result<&PoseFrame, JournalGone> {
         let watch = Stopwatch::start();
-        let report = self.engine.tick(at, cycle);
+        let (timings, mut before) = (self.status.timings(), 0);
+        let report = self.engine.tick_observed(at, cycle, |stage| {
+            let now = watch.nanos();
+            timings.stage(stage, now - before);
+            before = now;
+        });
         let compute_ns = watch.nanos();
+        timings.cycle(compute_ns, compute_ns - before);
         let (witness, published, frame) = (report.witness, report.published.clone(), report.frame.clone());
+        let detail = cycle.0.is_multiple_of(DETAIL_EVERY).then(|| {
+            Box::new(Detail {
+                motion_image: self.engine.motion_image().cloned(),
+                impulse_responses: self.engine.impulse_responses().copied().collect(),
+            })
+        });
         self.record(&Event::Tick { at, cycle });
         let events = std::mem::take(&mut self.events);
         self.send(StoreMessage::Cycle(Box::new(CycleBatch {
@@ -101,6 +114,7 @@ impl Pipeline {
             witness,
             published,
             frame,
+            detail,
             compute_ns,
         })))?;
         if cycle.0.is_multiple_of(20) {
@@ -163,6 +177,7 @@ pub fn run_live(
         while let Ok(command) = commands.try_recv() {
             pipeline.command(clock.now(), command);
         }
+        pipeline.status.timings().late(clock.now().nanos_since(end));
         pipeline.tick(end, CycleIndex(first.0 + done))?;
         heartbeat(done);
         done += 1;

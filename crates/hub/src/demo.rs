@@ -57,7 +57,7 @@ pub fn demo(args: &DemoArgs) -> Result<bool, Failure> {
             "Its datagrams go over UDP to {} at their real pace. Poses: ws://{}/ws/poses",
             hub.udp, hub.http
         );
-        println!("status: http://{}/api/v1/status   chain {}", hub.http, hub.genesis.digest().short());
+        println!("dashboard: http://{}/   chain {}", hub.http, hub.genesis.digest().short());
         println!("The room is empty at first, and the hub is told so: it collects its baseline. Then people come.\n");
         let done = Arc::new(AtomicBool::new(false));
         let sender = {

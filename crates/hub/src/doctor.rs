@@ -1,7 +1,6 @@
 //! `wavewitness doctor` and `calibrate`: a running hub asked, or the network listened to.
 
 use crate::cli::{CalibrateArgs, DoctorArgs};
-use crate::client;
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::terminal;
@@ -19,7 +18,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// # Errors
 /// If neither a hub answers nor the UDP address can be listened to.
 pub fn doctor(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
-    match client::get(args.hub.hub, "/api/v1/status") {
+    match args.hub.client().get("/api/v1/status") {
         Ok((200, status)) => {
             if args.json {
                 println!("{status}");
@@ -31,6 +30,10 @@ pub fn doctor(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
                 println!("{}", if healthy { "ready" } else { "NOT READY" });
             }
             Ok(healthy)
+        }
+        Ok((401 | 403 | 429, body)) => {
+            let text = body["error"].as_str().unwrap_or("refused");
+            Err(format!("the hub at {}: {text}; give --token or WAVEWITNESS_TOKEN", args.hub.hub).into())
         }
         Ok((code, body)) => Err(format!("the hub at {} answered {code}: {body}", args.hub.hub).into()),
         Err(e) => {
@@ -90,8 +93,10 @@ fn listen(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
 /// # Errors
 /// If the hub can't be reached, refuses, or the collection does not finish in time.
 pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
+    let client = args.hub.client();
     let ask = |action: &str| -> Result<(), Failure> {
-        let (code, body) = client::post(args.hub.hub, "/api/v1/calibration", &json!({ "action": action }))
+        let (code, body) = client
+            .post("/api/v1/calibration", &json!({ "action": action }))
             .map_err(|e| format!("no hub answers at {}: {e}", args.hub.hub))?;
         if code == 202 { Ok(()) } else { Err(format!("the hub refused ({code}): {}", body["error"]).into()) }
     };
@@ -111,7 +116,7 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
     // The command takes effect at the end of the running cycle.
     std::thread::sleep(Duration::from_millis(500));
     for second in 0..args.timeout {
-        let (_, status) = client::get(args.hub.hub, "/api/v1/status")?;
+        let (_, status) = client.get("/api/v1/status")?;
         let progress = Progress::of(&status);
         if second % 2 == 0 || progress.collecting == 0 {
             println!("{}", progress.line());

@@ -1,11 +1,14 @@
 //! `wavewitness`: the hub and its subcommands.
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::path::Path;
 use std::process::ExitCode;
-use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs};
+use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs, SchemaKind, TokenCommand, TokenRole};
 use wavewitness_hub::config::{self, HubConfig};
-use wavewitness_hub::{boot, demo, doctor, log, record, replay, run, simulate, witness_log};
+use wavewitness_hub::{
+    access, boot, demo, doctor, export, log, record, replay, run, schema, simulate, witness_log,
+};
+use wavewitness_proof::manual;
 
 fn load(path: Option<&Path>) -> Result<HubConfig, String> {
     let Some(path) = path else { return Ok(HubConfig::default()) };
@@ -65,6 +68,18 @@ fn key(command: &KeyCommand) -> Result<(), Box<dyn std::error::Error + Send + Sy
     Ok(())
 }
 
+fn token(command: &TokenCommand) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let TokenCommand::New { name, role } = command;
+    let role = match role {
+        TokenRole::Viewer => access::Role::Viewer,
+        TokenRole::Operator => access::Role::Operator,
+    };
+    let token = access::new_token()?;
+    eprintln!("the token, shown once and kept nowhere:\n{token}\nthe lines for the configuration:");
+    println!("{}", access::section(name, role, &token));
+    Ok(())
+}
+
 fn main() -> ExitCode {
     wavewitness_proof::pipe::end_quietly_when_closed();
     let command = Cli::parse().command;
@@ -82,6 +97,21 @@ fn main() -> ExitCode {
         Command::Run(args) => return run(args),
         Command::Config => {
             print!("{}", config::sample());
+            Ok(true)
+        }
+        Command::Export(args) => export::export(&args.command),
+        Command::Completions { shell } => {
+            manual::completions(Cli::command(), shell, &mut std::io::stdout());
+            Ok(true)
+        }
+        Command::Man { out } => manual::pages(Cli::command(), &out).map(|()| true).map_err(Into::into),
+        Command::Token(args) => token(&args.command).map(|()| true),
+        Command::Schema(args) => {
+            let document = match args.which {
+                SchemaKind::Asyncapi => schema::asyncapi(),
+                SchemaKind::Openapi => schema::openapi(),
+            };
+            println!("{document:#}");
             Ok(true)
         }
         Command::Key(args) => key(&args.command).map(|()| true),

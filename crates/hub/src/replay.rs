@@ -5,21 +5,21 @@ use crate::cli::{ImportArgs, Pace, ReplayArgs};
 use crate::clock::{Clock, Stopwatch, iso8601};
 use crate::config::HubConfig;
 use crate::cycle::{Datagram, JournalGone, Pipeline};
-use crate::message;
+use crate::publish;
 use crate::retention::Retention;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::terminal;
 use crate::witness_log::Signing;
+use crate::zones::Zones;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use wavewitness_engine::{Engine, EngineConfig};
 use wavewitness_journal::{Capture, Chunk, Content, Journal};
 use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Timestamp};
@@ -136,7 +136,7 @@ fn run(
     let source = capture.source();
     let first = loop {
         match capture.next() {
-            None => return Err(format!("{} holds no datagram", path.display()).into()),
+            None => return Err(no_datagram(path).into()),
             Some(Ok(event @ Event::Datagram { .. })) => break event,
             Some(Ok(_)) => {}
             Some(Err(e)) => return Err(e.into()),
@@ -157,7 +157,7 @@ fn run(
         }
     };
     let status = Status::new(genesis.digest(), source, start);
-    let (messages, _) = broadcast::channel(server::CLIENT_QUEUE);
+    let messages = publish::channel();
     let serving = match (pace, http) {
         (Pace::Real, address) => {
             Some(Serving::start(config, address.unwrap_or(config.http_bind), &status, &messages, &genesis)?)
@@ -174,6 +174,8 @@ fn run(
         messages: Some(messages),
         status: status.clone(),
         genesis: genesis.digest(),
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })?;
     let mut pipeline = Pipeline::new(engine, store.sender.clone(), status.clone());
     let watch = Stopwatch::start();
@@ -184,6 +186,19 @@ fn run(
     let seconds = watch.nanos() as f64 / 1e9;
     drop(serving);
     Ok(summarise(&capture, &status, &tally, seconds))
+}
+
+/// Why a capture gives nothing to replay.
+fn no_datagram(path: &Path) -> String {
+    let mut reason = format!("{} holds no datagram", path.display());
+    let first = Journal::open(path).ok().and_then(|journal| journal.records().next()?.ok());
+    if let Some(Chunk { content: Content::Start { genesis, .. }, .. }) = first
+        && let Some(mode) = Genesis::from_canonical_bytes(&genesis).map(|g| g.privacy)
+        && !mode.keeps_inputs()
+    {
+        reason.push_str(&format!(": inputs withheld by privacy mode {}; it can't be replayed", mode.name()));
+    }
+    reason
 }
 
 /// Events of the capture into the pipeline; the inner error is the journal's.
@@ -253,9 +268,10 @@ impl Serving {
         config: &HubConfig,
         address: SocketAddr,
         status: &Status,
-        messages: &broadcast::Sender<tokio_tungstenite::tungstenite::Utf8Bytes>,
+        messages: &publish::Sender,
         genesis: &wavewitness_witness::Genesis,
     ) -> Result<Serving, Failure> {
+        config.access.may_listen("--http", address)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (stop, stopped) = watch::channel(false);
         let listener = runtime
@@ -263,17 +279,8 @@ impl Serving {
             .map_err(|e| format!("can't serve on {address}: {e}"))?;
         let bound = listener.local_addr()?;
         status.update(|s| s.http = Some(bound));
-        let (genesis, seen) = (genesis.clone(), status.clone());
-        let shared = Shared {
-            status: status.clone(),
-            messages: messages.clone(),
-            hello: Arc::new(move || message::hello(&genesis, seen.source()).to_json()),
-            commands: None,
-            max_clients: config.max_clients,
-            data_dir: None,
-            clock: Clock::start(),
-            stop: stopped,
-        };
+        let door = server::Door::new(&config.access)?;
+        let shared = Shared::new(config, genesis, status, messages.clone(), door, stopped);
         runtime.spawn(server::serve(listener, shared));
         eprintln!("serving ws://{bound}/ws/poses and http://{bound}/api/v1/status");
         Ok(Serving { runtime: Some(runtime), stop })
@@ -342,8 +349,8 @@ fn summarise(capture: &Capture, status: &Status, tally: &Tally, seconds: f64) ->
         "most_people": tally.most_people,
         "genesis": snapshot.genesis.to_string(),
         "head": snapshot.head.to_string(),
-        "nodes": snapshot.frame.as_ref().map(message::nodes),
-        "links": snapshot.frame.as_ref().map(message::links),
+        "nodes": snapshot.cycle.as_ref().map(|c| &c.nodes),
+        "links": snapshot.cycle.as_ref().map(|c| &c.links),
     })
 }
 

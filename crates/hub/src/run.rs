@@ -4,12 +4,14 @@ use crate::boot::{self, OpenError};
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::cycle::{self, Datagram, Pipeline};
-use crate::message;
+use crate::mqtt;
+use crate::publish;
 use crate::server::{self, Shared};
 use crate::status::Status;
 use crate::store::{Sinks, Store};
 use crate::udp;
 use crate::witness_log::Signing;
+use crate::zones::Zones;
 use sd_notify::NotifyState;
 use std::io;
 use std::net::SocketAddr;
@@ -18,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use wavewitness_types::{BootRecord, Command, Timestamp};
 use wavewitness_witness::Genesis;
 
@@ -29,6 +31,8 @@ pub enum RunError {
     Open(OpenError),
     /// A socket, thread or signal could not be set up: what, and why.
     System(String, io::Error),
+    /// Who may do what can't be put into force: which field, and why.
+    Access(String),
     /// The journal could not be written.
     Journal(String),
 }
@@ -38,6 +42,7 @@ impl std::fmt::Display for RunError {
         match self {
             RunError::Open(e) => e.fmt(f),
             RunError::System(what, e) => write!(f, "{what}: {e}"),
+            RunError::Access(e) => f.write_str(e),
             RunError::Journal(e) => write!(f, "the journal can't be written: {e}"),
         }
     }
@@ -63,11 +68,64 @@ pub struct Hub {
     pub notes: Vec<String>,
     /// Takes an operator's commands.
     pub commands: SyncSender<Command>,
+    /// Who may do what.
+    pub door: server::Door,
     stop: Arc<AtomicBool>,
     stopped: watch::Sender<bool>,
     cycle: std::thread::JoinHandle<Result<(), String>>,
     receiver: std::thread::JoinHandle<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
+    mqtt: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// Who may do what; refused if the hub would be open to a network.
+fn door(config: &HubConfig) -> Result<server::Door, RunError> {
+    let open = config.access.may_listen("hub.http_bind", config.http_bind);
+    open.map_err(|e| RunError::Access(e.to_string()))?;
+    server::Door::new(&config.access).map_err(RunError::Access)
+}
+
+/// A thousand clients take more file descriptors than a process is given unless it asks.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(e) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!("the limit of open files stays as it is: {e}");
+    }
+}
+
+/// A thousand clients must not keep the cycle waiting for a core: the threads that serve them are nicer.
+fn yield_to_the_cycle() {
+    // Without it the hub is as right, only later.
+    let _ = rustix::process::nice(5);
+}
+
+/// The sockets of a hub, and where they are.
+struct Sockets {
+    /// Of `peer.ws_bind`.
+    second: Option<TcpListener>,
+    socket: std::net::UdpSocket,
+    listener: TcpListener,
+    udp: SocketAddr,
+    http: SocketAddr,
+}
+
+async fn bind(config: &HubConfig) -> Result<Sockets, RunError> {
+    let socket =
+        udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
+    let listener = TcpListener::bind(config.http_bind)
+        .await
+        .map_err(system(format!("can't serve on {}", config.http_bind)))?;
+    let second = match config.peer.ws_bind.filter(|_| config.peer.enabled) {
+        Some(bind) => Some(
+            TcpListener::bind(bind).await.map_err(system(format!("can't serve on {bind} (peer.ws_bind)")))?,
+        ),
+        None => None,
+    };
+    let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
+    let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
+    Ok(Sockets { socket, listener, second, udp, http })
 }
 
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
@@ -76,21 +134,16 @@ pub struct Hub {
 /// If the data directory, an address or a thread is not to be had.
 pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'static) -> Result<Hub, RunError> {
     let clock = Clock::start();
+    let door = door(config)?;
     // Sockets first: an address that is in use must not leave a boot in the chain.
-    let socket =
-        udp::bind(config.udp_bind).map_err(system(format!("can't receive on {}", config.udp_bind)))?;
-    let listener = TcpListener::bind(config.http_bind)
-        .await
-        .map_err(system(format!("can't serve on {}", config.http_bind)))?;
-    let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
-    let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
+    let Sockets { socket, listener, second, udp, http } = bind(config).await?;
     let now = clock.now();
     let boot_id = now.0 ^ u64::from(std::process::id()).rotate_left(48);
     let opened = boot::open(config, &config.data_dir, config.source, now, boot_id).map_err(RunError::Open)?;
 
     let status = Status::new(opened.genesis.digest(), config.source, now);
     status.update(|s| (s.udp, s.http) = (Some(udp), Some(http)));
-    let (messages, _) = broadcast::channel(server::CLIENT_QUEUE);
+    let messages = publish::channel();
     let (stopped, stop_seen) = watch::channel(false);
     let (commands, command_queue) = sync_channel(16);
     let (datagrams, datagram_queue) = sync_channel(udp::QUEUE);
@@ -109,24 +162,21 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         messages: Some(messages.clone()),
         status: status.clone(),
         genesis: head,
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })
     .map_err(system("can't start the journal thread"))?;
     let receiver = udp::receive(socket, clock, datagrams, status.clone(), Arc::clone(&stop))
         .map_err(system("can't start the receiving thread"))?;
     let shared = Shared {
-        status: status.clone(),
-        messages,
-        hello: {
-            let (genesis, status) = (opened.genesis.clone(), status.clone());
-            Arc::new(move || message::hello(&genesis, status.source()).to_json())
-        },
         commands: Some(commands.clone()),
-        max_clients: config.max_clients,
         data_dir: Some(config.data_dir.clone()),
         clock,
-        stop: stop_seen,
+        ..Shared::new(config, &opened.genesis, &status, messages, door.clone(), stop_seen.clone())
     };
-    let server = tokio::spawn(server::serve(listener, shared));
+    let server = serve(listener, second, shared);
+    let mqtt = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop_seen));
+    let mqtt = mqtt.transpose().map_err(|e| system("can't use MQTT")(io::Error::other(e)))?;
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -138,11 +188,22 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         commands: command_queue,
         stop: Arc::clone(&stop),
     };
-    let cycle = std::thread::Builder::new()
-        .name("cycle".into())
-        .spawn(move || cycle.run(heartbeat))
-        .map_err(system("can't start the cycle thread"))?;
-    Ok(Hub { udp, http, genesis, status, notes, commands, stop, stopped, cycle, receiver, server })
+    let cycle = cycle.start(heartbeat)?;
+    Ok(Hub {
+        udp,
+        http,
+        genesis,
+        status,
+        notes,
+        commands,
+        door,
+        stop,
+        stopped,
+        cycle,
+        receiver,
+        server,
+        mqtt,
+    })
 }
 
 /// What the cycle thread owns.
@@ -157,7 +218,29 @@ struct CycleThread {
     stop: Arc<AtomicBool>,
 }
 
+/// Serves on both addresses, if there are two.
+fn serve(
+    listener: TcpListener,
+    second: Option<TcpListener>,
+    shared: Shared,
+) -> tokio::task::JoinHandle<io::Result<()>> {
+    if let Some(second) = second {
+        tokio::spawn(server::serve(second, shared.clone()));
+    }
+    tokio::spawn(server::serve(listener, shared))
+}
+
 impl CycleThread {
+    fn start(
+        self,
+        heartbeat: impl FnMut(u64) + Send + 'static,
+    ) -> Result<std::thread::JoinHandle<Result<(), String>>, RunError> {
+        std::thread::Builder::new()
+            .name("cycle".into())
+            .spawn(move || self.run(heartbeat))
+            .map_err(system("can't start the cycle thread"))
+    }
+
     fn run(self, heartbeat: impl FnMut(u64)) -> Result<(), String> {
         let CycleThread { mut pipeline, store, clock, booted, boot, datagrams, commands, stop } = self;
         let first = boot.next_cycle;
@@ -191,7 +274,11 @@ impl Hub {
         });
         let result = cycle.await.unwrap_or_else(|e| Err(format!("the cycle thread panicked: {e}")));
         let _ = self.stopped.send(true);
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.server).await;
+        let patience = std::time::Duration::from_secs(5);
+        let _ = tokio::time::timeout(patience, self.server).await;
+        if let Some(mqtt) = self.mqtt {
+            let _ = tokio::time::timeout(patience, mqtt).await;
+        }
         result.map_err(RunError::Journal)
     }
 }
@@ -205,8 +292,10 @@ pub fn run(
     config_file: Option<PathBuf>,
     logs: crate::log::Handle,
 ) -> Result<(), RunError> {
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
+        .on_thread_start(yield_to_the_cycle)
         .enable_all()
         .build()
         .map_err(system("can't start the runtime"))?;
@@ -216,7 +305,11 @@ pub fn run(
             tracing::info!("{note}");
         }
         tracing::info!("receiving on {} as {}", hub.udp, hub.status.source().name());
-        tracing::info!("serving http://{0}/api/v1/status and ws://{0}/ws/poses", hub.http);
+        let s = if config.access.tls.is_some() { "s" } else { "" };
+        tracing::info!("serving http{s}://{0}/ (the dashboard) and ws{s}://{0}/ws/v1", hub.http);
+        if s.is_empty() && !hub.http.ip().is_loopback() {
+            tracing::warn!("tokens travel unencrypted: set http.tls_cert and http.tls_key, or use a proxy");
+        }
         let told = wait(&hub, config_file, &logs).await?;
         tracing::info!("stopping: {told}");
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
@@ -264,7 +357,7 @@ async fn wait(
         tokio::select! {
             _ = interrupt.recv() => return Ok("SIGINT"),
             _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = hangup.recv() => reload(config_file.as_deref(), logs),
+            _ = hangup.recv() => reload(config_file.as_deref(), logs, &hub.door),
             _ = look.tick() => {
                 if hub.ended() {
                     return Ok("the cycle thread has ended");
@@ -281,7 +374,7 @@ async fn wait(
 }
 
 /// SIGHUP: takes what can be changed while running, and says what can't.
-fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle) {
+fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle, door: &server::Door) {
     let Some(path) = config_file else {
         tracing::warn!("SIGHUP: there is no configuration file to reload");
         return;
@@ -293,8 +386,14 @@ fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle) {
             return;
         }
     };
-    match HubConfig::from_toml(&text).map_err(|e| e.to_string()).and_then(|c| logs.set(&c.log_filter)) {
-        Ok(()) => tracing::info!("SIGHUP: log.filter is reloaded; every other key takes a restart"),
+    let taken = HubConfig::from_toml(&text).map_err(|e| e.to_string()).and_then(|config| {
+        door.reload(&config.access)?;
+        logs.set(&config.log_filter)
+    });
+    match taken {
+        Ok(()) => tracing::info!(
+            "SIGHUP: log.filter, tokens, origins and certificate are reloaded; every other key takes a restart"
+        ),
         Err(e) => tracing::error!("SIGHUP: {e}; nothing is changed"),
     }
 }

@@ -3,6 +3,7 @@
 //! Everything that goes out says that it is simulated: the stream carries the simulator's markers, the capture's source and
 //! the truth's first line name it.
 
+mod clocks;
 mod scene_file;
 mod section;
 

@@ -1,13 +1,16 @@
 //! What the hub knows about itself, for people and for `/api/v1/status`.
 
-use crate::clock::iso8601;
 use crate::message;
-use serde_json::{Value, json};
+use crate::privacy;
+use crate::timings::Timings;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
-use wavewitness_types::{CalibrationState, PoseFrame, Source, Timestamp};
+use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
 
 /// Cycle times of the last cycles, for percentiles.
@@ -62,6 +65,27 @@ pub struct LogState {
     pub signed: Timestamp,
 }
 
+/// Clients and requests that were refused or given up, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Served {
+    /// Connections closed at once: there were too many.
+    pub refused_connections: u64,
+    /// Clients beyond `hub.max_clients`.
+    pub refused_clients: u64,
+    /// Requests of a page of another origin.
+    pub refused_origins: u64,
+    /// Requests with a wrong token.
+    pub refused_tokens: u64,
+    /// Messages without a meaning.
+    pub malformed: u64,
+    /// Clients that sent too much at once.
+    pub oversized: u64,
+    /// Clients that took nothing for 10 s.
+    pub stalled: u64,
+    /// Clients that said nothing for 60 s.
+    pub silent: u64,
+}
+
 /// One look at the hub.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -77,8 +101,14 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// The source that the chain declares.
     pub source: Source,
-    /// The last published cycle.
+    /// The last published cycle, whole. Never shown as it is: what leaves the hub is `cycle`.
     pub frame: Option<PoseFrame>,
+    /// The last published cycle as the privacy mode allows it.
+    pub cycle: Option<Arc<message::Cycle>>,
+    /// What is withheld.
+    pub privacy: PrivacyMode,
+    /// The last changes of zones.
+    pub zone_events: Vec<message::WorldEvent>,
     /// Cycles published since the start.
     pub cycles: u64,
     /// Cycles that were not computed because the one before took too long.
@@ -93,6 +123,8 @@ pub struct Snapshot {
     pub world: Option<Graph>,
     /// Clients connected now.
     pub clients: u32,
+    /// Clients and requests that were refused or given up, since the start.
+    pub served: Served,
     /// Cycles left out for slow clients since the start.
     pub dropped: u64,
     /// The transparency log; `None` if none is kept, or nothing is signed yet.
@@ -101,14 +133,14 @@ pub struct Snapshot {
     pub fault: Option<String>,
 }
 
-/// The shared snapshot.
+/// The shared snapshot, and beside it how long things took.
 #[derive(Clone)]
-pub struct Status(Arc<Mutex<Snapshot>>);
+pub struct Status(Arc<Mutex<Snapshot>>, Timings);
 
 impl Status {
     /// A status before the first cycle.
     pub fn new(genesis: Digest, source: Source, started: Timestamp) -> Status {
-        Status(Arc::new(Mutex::new(Snapshot {
+        let snapshot = Snapshot {
             genesis,
             head: genesis,
             udp: None,
@@ -116,6 +148,9 @@ impl Status {
             started,
             source,
             frame: None,
+            cycle: None,
+            privacy: PrivacyMode::default(),
+            zone_events: Vec::new(),
             cycles: 0,
             missed: 0,
             overflow: 0,
@@ -123,10 +158,17 @@ impl Status {
             rejects: BTreeMap::new(),
             world: None,
             clients: 0,
+            served: Served::default(),
             dropped: 0,
             log: None,
             fault: None,
-        })))
+        };
+        Status(Arc::new(Mutex::new(snapshot)), Timings::default())
+    }
+
+    /// How long things took since the start.
+    pub fn timings(&self) -> &Timings {
+        &self.1
     }
 
     /// Changes the snapshot.
@@ -198,92 +240,23 @@ impl Snapshot {
 
     /// What to do about what is wrong, one line each: symptom, then remedy.
     pub fn advice(&self) -> Vec<String> {
-        let mut out = Vec::new();
-        let Some(frame) = &self.frame else { return out };
-        if frame.nodes.is_empty()
-            && let Some(udp) = self.udp
-        {
-            let hint = if udp.ip().is_loopback() {
-                "; it listens on loopback only: set hub.udp_bind to the address that the nodes reach"
-            } else {
-                ": check the nodes' target_ip and target_port, and the firewall"
-            };
-            out.push(format!("no datagram has arrived at {udp}{hint}"));
+        crate::advice::of(self)
+    }
+
+    /// The world graph and the changes of zones, as the privacy mode allows them.
+    pub fn world_message(&self) -> Option<message::World> {
+        let mut world = message::world(self.world.as_ref()?);
+        if let Some(events) = &mut world.events {
+            events.extend(self.zone_events.iter().cloned());
+            // Times of one form: their order is that of their text.
+            events.sort_by(|a, b| a.at.cmp(&b.at));
         }
-        for n in &frame.nodes {
-            let id = n.node.0;
-            if n.silent {
-                let s = frame.at.seconds_since(n.last);
-                out.push(format!("node {id}: silent for {s:.0} s; check its power and Wi-Fi"));
-            }
-            if n.id_conflict {
-                out.push(format!("node {id}: two senders use this id; give each node its own"));
-            }
-            if !n.silent && n.frames > 0 && n.rate_hz < 5.0 {
-                out.push(format!(
-                    "node {id}: only {:.1} frames/s; it hears few frames: make it ping the gateway, or move it",
-                    n.rate_hz
-                ));
-            }
-        }
-        if self.missed > 0 {
-            out.push(format!("{} cycles were missed; the machine is too busy", self.missed));
-        }
-        if frame.links.iter().any(|l| matches!(l.calibration, CalibrationState::Stale)) {
-            out.push("a baseline is stale: leave the room and run `wavewitness calibrate`".to_owned());
-        }
-        if !frame.links.iter().any(|l| l.calibration == CalibrationState::Ready { empty_room: true }) {
-            out.push(
-                "no empty-room calibration: people who keep still are not seen; run `wavewitness calibrate`"
-                    .to_owned(),
-            );
-        }
-        out
+        Some(privacy::world(self.privacy, world))
     }
 
     /// The JSON of `/api/v1/status`.
     pub fn to_json(&self, now: Timestamp) -> Value {
-        let compute =
-            self.compute.summary_us().map(|[p50, p99, max]| json!({"p50": p50, "p99": p99, "max": max}));
-        json!({
-            "schema": message::SCHEMA_VERSION,
-            "software": concat!("wavewitness ", env!("CARGO_PKG_VERSION")),
-            "source": self.frame.as_ref().map_or(self.source, |f| f.source).name(),
-            "genesis": self.genesis.to_string(),
-            "head": self.head.to_string(),
-            "udp": self.udp.map(|a| a.to_string()),
-            "http": self.http.map(|a| a.to_string()),
-            "started": iso8601(self.started),
-            "uptime_s": now.seconds_since(self.started),
-            "cycle": self.frame.as_ref().map(|f| f.cycle.0),
-            "cycle_age_ms": self.frame.as_ref().map(|f| now.nanos_since(f.at) / 1_000_000),
-            "cycles": self.cycles,
-            "missed_cycles": self.missed,
-            "overflow_datagrams": self.overflow,
-            "compute_us": compute,
-            "rejected": self.rejects,
-            "clients": self.clients,
-            "dropped_cycles": self.dropped,
-            "ready": self.not_ready().is_empty(),
-            "not_ready": self.not_ready(),
-            "advice": self.advice(),
-            "fault": self.fault,
-            "log": self.log.as_ref().map(|log| json!({
-                "origin": log.origin,
-                "root_key": log.root_key,
-                "epoch": log.epoch,
-                "size": log.size,
-                "signed": iso8601(log.signed),
-                "checkpoint": log.checkpoint,
-            })),
-            "last": self.frame.as_ref().map(|f| json!({
-                "presence": message::presence(&f.presence),
-                "people": f.people.len(),
-                "gate": f.gate.name(),
-            })),
-            "nodes": self.frame.as_ref().map(message::nodes),
-            "links": self.frame.as_ref().map(message::links),
-        })
+        serde_json::to_value(message::status(self, now)).expect("strings, numbers and lists are JSON")
     }
 }
 

@@ -3,28 +3,31 @@
 //! What is published is what was witnessed and handed to the operating system; `fdatasync` follows once a second from
 //! a thread of its own, because a storage card may stall for long. A journal that can't be written stops publishing.
 
-use crate::clock::Clock;
-use crate::message::{self, Message};
+use crate::clock::{Clock, Stopwatch};
+use crate::message;
+use crate::privacy::{self, What};
+use crate::publish::{self, Detail, Published, Update};
 use crate::retention::Retention;
 use crate::status::Status;
+use crate::timings::Timings;
 use crate::witness_log::{LiveLog, Signing};
+use crate::zones::Zones;
+use std::borrow::Cow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::broadcast;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use wavewitness_journal::{CycleRecord, EntryRecord, EventBytes, JournalError, SyncHandle, Writer};
 use wavewitness_ledger::LedgerError;
-use wavewitness_types::{Canonical, Event, PoseFrame, Timestamp};
+use wavewitness_types::{Canonical, Event, PoseFrame, PrivacyMode, Timestamp};
 use wavewitness_witness::{Digest, Witness};
 
 /// Cycles that wait for the journal before the cycle thread has to: about 3 s.
 const QUEUE: usize = 64;
-/// Seconds between two looks at what is too old, and from the start to the first.
-const RETENTION_EVERY: u64 = 3600;
+/// Seconds between two looks at what is too old or too much, and from the start to the first.
+const RETENTION_EVERY: u64 = 600;
 const RETENTION_FIRST: u64 = 30;
 
 /// A journalled event.
@@ -41,8 +44,9 @@ impl EventRecord {
         EventRecord { at: event.at(), bytes: event.to_canonical_bytes() }
     }
 
-    fn borrowed(&self) -> EventBytes<'_> {
-        EventBytes { at: self.at, bytes: &self.bytes }
+    /// What the journal holds of it.
+    fn stored(&self, mode: PrivacyMode) -> Option<(Timestamp, Cow<'_, [u8]>)> {
+        Some((self.at, privacy::stored(mode, &self.bytes)?))
     }
 }
 
@@ -71,6 +75,8 @@ pub struct CycleBatch {
     pub published: Vec<u8>,
     /// What is published.
     pub frame: PoseFrame,
+    /// What only some cycles carry.
+    pub detail: Option<Box<Detail>>,
     /// From tick to witness.
     pub compute_ns: u64,
 }
@@ -123,24 +129,29 @@ pub struct Sinks {
     pub journal: Option<Writer>,
     /// The log over the journal: who is told, and who signs.
     pub log: Option<(LiveLog, Signing)>,
-    /// What is deleted by age.
+    /// What is deleted by age or size.
     pub retention: Retention,
     /// Time, for signing.
     pub clock: Clock,
     /// Where baselines are kept; `None` to keep none.
     pub baselines: Option<PathBuf>,
     /// Clients.
-    pub messages: Option<broadcast::Sender<Utf8Bytes>>,
+    pub messages: Option<publish::Sender>,
     /// What the hub knows about itself.
     pub status: Status,
     /// Digest of the chain's genesis.
     pub genesis: Digest,
+    /// What is withheld, from the journal and from everybody who is told something.
+    pub privacy: PrivacyMode,
+    /// Parts of the room that are watched.
+    pub zones: Zones,
 }
 
 impl Store {
     /// Starts the thread.
     pub fn start(sinks: Sinks) -> std::io::Result<Store> {
         let (sender, receiver) = sync_channel(QUEUE);
+        sinks.status.update(|s| s.privacy = sinks.privacy);
         let thread =
             std::thread::Builder::new().name("journal".into()).spawn(move || run(sinks, &receiver))?;
         Ok(Store { sender, thread })
@@ -163,15 +174,22 @@ struct Durable {
     signing: Option<Signing>,
     clock: Clock,
     retention: Retention,
+    timings: Timings,
     syncs: u64,
 }
 
 impl Durable {
     fn sync(&mut self) -> Result<(), StoreError> {
-        let Durable { journal, directory, signing, clock, retention, syncs } = self;
+        let Durable { journal, directory, signing, clock, retention, timings, syncs } = self;
+        let sync = || {
+            let watch = Stopwatch::start();
+            journal.sync()?;
+            timings.sync(watch.nanos());
+            Ok(())
+        };
         match signing {
-            Some(signing) => signing.sign::<StoreError>(clock.now(), || Ok(journal.sync()?))?,
-            None => journal.sync()?,
+            Some(signing) => signing.sign::<StoreError>(clock.now(), sync)?,
+            None => sync()?,
         }
         if *syncs % RETENTION_EVERY == RETENTION_FIRST {
             retention.apply(directory, signing.as_mut(), clock.now(), || Ok(journal.sync()?))?;
@@ -227,8 +245,8 @@ fn run(mut sinks: Sinks, receiver: &Receiver<StoreMessage>) -> Result<(), StoreE
         tracing::error!("{what} can't be written, publishing stops: {e}");
         sinks.status.update(|s| s.fault = Some(format!("{what} can't be written: {e}")));
         if let Some(messages) = &sinks.messages {
-            let _ =
-                messages.send(message::stopped(&format!("{what} can't be written: {e}")).to_json().into());
+            let reason = format!("{what} can't be written: {e}");
+            let _ = messages.send(Published::Stopped(reason.into()));
         }
     }
     result
@@ -241,6 +259,11 @@ struct Written {
     syncer: Syncer,
     /// The last witness: where a new segment says that it continues from.
     last: Vec<u8>,
+    privacy: PrivacyMode,
+}
+
+fn borrowed<'a>(events: &'a [(Timestamp, Cow<'_, [u8]>)]) -> Vec<EventBytes<'a>> {
+    events.iter().map(|(at, bytes)| EventBytes { at: *at, bytes }).collect()
 }
 
 impl Written {
@@ -253,22 +276,24 @@ impl Written {
             signing,
             clock: sinks.clock,
             retention: sinks.retention,
+            timings: sinks.status.timings().clone(),
             syncs: 0,
         };
         let syncer = Syncer::start(durable)
             .map_err(|e| StoreError::System("can't start the thread that syncs the journal", e))?;
-        Ok(Some(Written { journal, log, syncer, last: Vec::new() }))
+        Ok(Some(Written { journal, log, syncer, last: Vec::new(), privacy: sinks.privacy }))
     }
 
     fn cycle(&mut self, batch: &CycleBatch) -> Result<(), StoreError> {
         let witness = batch.witness.to_canonical_bytes();
-        let events: Vec<_> = batch.events.iter().map(EventRecord::borrowed).collect();
+        let stored: Vec<_> = batch.events.iter().filter_map(|e| e.stored(self.privacy)).collect();
+        let events = borrowed(&stored);
         let record = CycleRecord {
             cycle: batch.witness.cycle,
             at: batch.witness.at,
             events: &events,
             witness: Some(&witness),
-            pose: Some(&batch.published),
+            pose: Some(&batch.published[..]).filter(|_| What::JournalOutputs.given(self.privacy)),
         };
         self.journal.append_cycle(&record, || std::mem::take(&mut self.last))?;
         self.last = witness;
@@ -280,7 +305,8 @@ impl Written {
 
     fn entry(&mut self, event: &EventRecord, witness: &Witness) -> Result<(), StoreError> {
         self.last = witness.to_canonical_bytes();
-        let (at, events) = (witness.at, [event.borrowed()]);
+        let stored: Vec<_> = event.stored(self.privacy).into_iter().collect();
+        let (at, events) = (witness.at, borrowed(&stored));
         self.journal.append_entry(&EntryRecord { at, events: &events, witness: Some(&self.last) })?;
         match &self.log {
             Some(log) => Ok(log.record(witness, events.iter().map(|e| e.bytes))?),
@@ -308,7 +334,9 @@ fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(),
         match message {
             StoreMessage::Cycle(batch) => {
                 if let Some(written) = &mut written {
+                    let watch = Stopwatch::start();
                     written.cycle(&batch)?;
+                    sinks.status.timings().written(watch.nanos());
                 }
                 publish(sinks, *batch);
             }
@@ -319,7 +347,8 @@ fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(),
                 sinks.status.update(|s| s.head = witness.chain);
             }
             StoreMessage::Baselines(bytes) => {
-                if let Some(path) = &sinks.baselines {
+                if let Some(path) = sinks.baselines.as_ref().filter(|_| What::Baselines.given(sinks.privacy))
+                {
                     write_atomically(path, &bytes)
                         .map_err(|e| StoreError::System("can't write the baselines", e))?;
                 }
@@ -332,20 +361,31 @@ fn write_all(sinks: &mut Sinks, receiver: &Receiver<StoreMessage>) -> Result<(),
     written.map_or(Ok(()), Written::finish)
 }
 
-fn publish(sinks: &Sinks, batch: CycleBatch) {
+/// Makes the cycle's message, the only place where one is made: what the privacy mode withholds is gone behind it.
+fn publish(sinks: &mut Sinks, batch: CycleBatch) {
+    let mut cycle = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
+    cycle.zones = Some(sinks.zones.update(&batch.frame));
+    let cycle = privacy::cycle(sinks.privacy, cycle);
     if let Some(messages) = &sinks.messages
         && messages.receiver_count() > 0
     {
-        let cycle = message::cycle(&batch.frame, &batch.witness, &sinks.genesis);
-        let text = Message::Cycle(Box::new(cycle)).to_json();
+        // Where something moves is where somebody is.
+        let detail = batch.detail.filter(|_| What::Images.given(sinks.privacy));
         // No receiver left is no error: the next subscriber gets the next cycle.
-        let _ = messages.send(text.into());
+        let _ = messages.send(Published::Cycle(Arc::new(Update::new(cycle.clone(), detail))));
     }
+    let delay_ns = sinks.clock.now().nanos_since(batch.frame.at);
     sinks.status.update(|s| {
+        // A replay's cycles ended when they were recorded.
+        if s.udp.is_some() {
+            sinks.status.timings().published(delay_ns);
+        }
         s.cycles += 1;
         s.head = batch.witness.chain;
         s.computed(batch.compute_ns);
         s.frame = Some(batch.frame);
+        s.cycle = Some(Arc::new(cycle));
+        s.zone_events = sinks.zones.events().cloned().collect();
     });
 }
 

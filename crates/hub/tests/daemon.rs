@@ -10,7 +10,7 @@ use serde_json::json;
 use std::net::UdpSocket;
 use std::process::Command;
 use std::time::Duration;
-use wavewitness_hub::client;
+use wavewitness_hub::client::Client;
 use wavewitness_types::{Command as Order, Event};
 
 #[test]
@@ -34,14 +34,14 @@ fn it_starts_says_how_it_is_and_stops_in_order() {
     assert_eq!(status["udp"], hub.udp.to_string());
     assert_eq!(status["fault"], json!(null));
     assert!(status["cycle_age_ms"].as_u64() < Some(500), "{status}");
-    let start = client::post(hub.http, "/api/v1/calibration", &json!({ "action": "start" })).unwrap();
+    let start = Client::plain(hub.http).post("/api/v1/calibration", &json!({ "action": "start" })).unwrap();
     assert_eq!(start, (202, json!({ "accepted": "start" })));
-    let refused = client::post(hub.http, "/api/v1/calibration", &json!({ "action": "stop" })).unwrap();
+    let refused = Client::plain(hub.http).post("/api/v1/calibration", &json!({ "action": "stop" })).unwrap();
     assert_eq!(refused.0, 400);
     assert!(refused.1["error"].as_str().unwrap().contains("start, cancel or clear"), "{refused:?}");
 
     hub.signal("HUP");
-    hub.logged("SIGHUP: log.filter is reloaded; every other key takes a restart");
+    hub.logged("SIGHUP: log.filter, tokens, origins and certificate are reloaded");
     let text = std::fs::read_to_string(&site.config).unwrap();
     std::fs::write(&site.config, text.replace("[hub]", "[hub]\nmax_clients = 0")).unwrap();
     hub.signal("HUP");

@@ -16,6 +16,7 @@ use wavewitness_hub::witness_log::{self, LogConfig, OpenLog, Signing};
 use wavewitness_journal::Journal;
 use wavewitness_ledger::Options;
 use wavewitness_log::{CalibrationStep, Entry, Fault, GapReason, Watch};
+use wavewitness_proof::log::{Trust, fsck};
 use wavewitness_proof::verify;
 use wavewitness_types::Timestamp;
 use wavewitness_witness::Digest;
@@ -171,7 +172,7 @@ fn what_is_too_old_goes_from_journal_and_log_and_the_rest_verifies() {
     let mut signing = Signing::new(log.publisher, log.live.clone(), status, None);
     // The last run ended a day less 70 s ago, the first two more than a day.
     let now = scene.start;
-    let kept = Retention { days: 1 };
+    let kept = Retention { days: 1, ..Retention::default() };
     let sync = || Ok::<(), StoreError>(());
     assert_eq!(kept.apply(&journal, Some(&mut signing), now, sync).unwrap(), 3);
     assert_eq!(kept.apply(&journal, Some(&mut signing), now, sync).unwrap(), 0);
@@ -193,6 +194,56 @@ fn what_is_too_old_goes_from_journal_and_log_and_the_rest_verifies() {
         _ => None,
     });
     assert!(announced.unwrap().0 > 0);
+    drop(signing);
+    run(&config, &data, &scene, 9);
+    assert!(verify::verify(&journal, &mut |_, _| ()).unwrap().is_clean());
+}
+
+fn status_key(dir: &Path) -> String {
+    witness_log::show_key(&dir.join("root.key")).unwrap().to_string()
+}
+
+#[test]
+fn what_is_too_much_goes_from_journal_and_log_across_chains() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut scene = scene(4);
+    scene.people.clear();
+    let mut config = with_key(config(&scene), dir.path());
+    // Two chains: a configuration that changes must not keep what is before it for ever.
+    for boot in 0..4u64 {
+        config.engine.calibration.observations = if boot < 2 { 40 } else { 50 };
+        run(&config, &data, &scene, boot);
+        scene.start = scene.start.plus_nanos(60_000_000_000);
+    }
+    let journal = boot::journal_dir(&data);
+    let segments = Journal::open(&journal).unwrap().segments().to_vec();
+    assert_eq!(segments.len(), 4);
+    assert_eq!(Journal::open(&journal).unwrap().chains().len(), 2);
+    let log = witness_log::open(&config.log, &data, &journal, scene.start).unwrap().unwrap();
+    let status = Status::new(Digest::ZERO, config.source, scene.start);
+    let mut signing = Signing::new(log.publisher, log.live.clone(), status, None);
+    let mut apply = |bytes: u64| {
+        let kept = Retention { bytes, ..Retention::default() };
+        kept.apply(&journal, Some(&mut signing), scene.start, || Ok::<(), StoreError>(())).unwrap()
+    };
+    let all: u64 = segments.iter().map(|s| s.bytes).sum();
+    assert_eq!(apply(all), 0, "as much as is allowed is not too much");
+    assert_eq!(apply(all - 1), 1);
+    assert_eq!(apply(segments[3].bytes + segments[2].bytes), 1, "the end of a chain goes, too");
+    assert_eq!(apply(1), 1, "the newest stays whatever its size");
+    let left = Journal::open(&journal).unwrap();
+    assert_eq!(left.segments()[0].name, segments[3].name);
+    let report = verify::verify(&journal, &mut |_, _| ()).unwrap();
+    assert!(report.is_clean(), "{:?}", report.findings().collect::<Vec<_>>());
+    let announced = entries(dir.path()).iter().filter(|e| matches!(e, Entry::Retention { .. })).count();
+    assert_eq!(announced, 3, "each cut is announced, also of less than a bundle");
+    // An auditor who holds the log against the journal finds what was announced, and no loss.
+    let trust = Trust::given(&status_key(dir.path())).unwrap();
+    let options = fsck::Options { journal: Some(&journal), pin: None };
+    let report = fsck::fsck(&trust, &data.join("log"), &options, &mut |_, _| ()).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(report.to_string().contains("[pruned]"), "{report}");
     drop(signing);
     run(&config, &data, &scene, 9);
     assert!(verify::verify(&journal, &mut |_, _| ()).unwrap().is_clean());

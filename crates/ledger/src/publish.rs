@@ -228,7 +228,8 @@ impl Publisher {
     /// first a retention entry that says so is signed, then what is kept is stored, then the rest is deleted. The root
     /// can still be rebuilt. Gives the first index that remains.
     ///
-    /// `first_cycle` is the first cycle whose journal is kept. `sync` makes the journal durable.
+    /// `first_cycle` is the first cycle whose journal is kept: it is announced also where no whole bundle is as old.
+    /// `sync` makes the journal durable.
     ///
     /// # Errors
     /// As [`Publisher::publish`].
@@ -240,16 +241,14 @@ impl Publisher {
         sync: impl FnOnce() -> Result<(), E>,
     ) -> Result<u64, E> {
         let first = self.files.first_bundle().unwrap_or(0) * TILE_WIDTH;
-        let minimum_index = minimum_index.min(self.signed.0) / TILE_WIDTH * TILE_WIDTH;
-        if minimum_index <= first {
-            return Ok(first);
-        }
+        let minimum_index = (minimum_index.min(self.signed.0) / TILE_WIDTH * TILE_WIDTH).max(first);
         hold(&self.state).append(&Entry::Retention { at: now, minimum_index, first_cycle })?;
         let taken = self.take(now)?;
         sync()?;
         self.publish(taken)?;
-        let done = self.cut(first, minimum_index);
-        done.inspect_err(|_| self.failed = true)?;
+        if minimum_index > first {
+            self.cut(first, minimum_index).inspect_err(|_| self.failed = true)?;
+        }
         Ok(minimum_index)
     }
 

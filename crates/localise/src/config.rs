@@ -3,29 +3,39 @@
 wavewitness_types::stage_config! {
     /// The follower of walkers.
     pub struct Config in "localise" {
-        /// Whether it runs at all. Off by default: it costs milliseconds a cycle, shows two people as one, and takes a fan or a
-        /// cabinet that slides for a walker.
+        /// Whether it runs at all. Off by default: two people are mostly shown as one, and it takes a cabinet that slides, or a machine
+        /// that turns while somebody is there, for a walker.
         enabled: bool = false, false, true;
         /// Wavelength of the carrier, m (0.123: channel 6).
         wavelength_m: f64 = 0.123, 0.03, 0.4;
         /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
         transmit_dbm: f64 = 15.0, -10.0, 30.0;
-        /// Particles of each person, and of the search for somebody else.
-        particles: u32 = 2000, 50, 5000;
-        /// Time between two windows of half a second, s; each filter takes one cycle of it.
-        update_s: f64 = 0.25, 0.1, 1.0;
+        /// Particles of each person at most: who is known well needs fewer.
+        particles: u32 = 500, 50, 5000;
+        /// Particles of the search for somebody else.
+        search: u32 = 400, 50, 5000;
+        /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
+        per_cycle: u32 = 100, 10, 20000;
+        /// Time between two windows of half a second, s, if the particles are weighed by then.
+        update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
-        temper: f64 = 0.1, 0.01, 1.0;
+        temper: f64 = 0.12, 0.001, 1.0;
+        /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
+        background: f64 = 1.0, 0.0, 2.0;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.
         floor_share: f64 = 0.02, 0.0, 0.5;
         /// Height of the middle of what scatters, m above the floor.
         scatter_height_m: f64 = 1.15, 0.2, 2.5;
-        /// ln of a body's cross-section in m².
-        ln_section: f64 = -0.3, -4.0, 3.0;
+        /// Height of a body's centre, m above the floor: nothing is measured of it.
+        centre_height_m: f64 = 0.9, 0.1, 2.0;
         /// Its standard deviation.
-        ln_section_sd: f64 = 0.5, 0.0, 3.0;
+        centre_height_sd_m: f64 = 0.2, 0.01, 1.0;
+        /// ln of a body's cross-section in m².
+        ln_section: f64 = -0.8, -4.0, 3.0;
+        /// Its standard deviation.
+        ln_section_sd: f64 = 0.6, 0.0, 3.0;
         /// Chance that a walker turns anywhere within an update.
         turn: f64 = 0.12, 0.0, 1.0;
         /// Chance that he stops.
@@ -37,17 +47,27 @@ wavewitness_types::stage_config! {
         /// What a place wanders, m.
         wander_m: f64 = 0.03, 0.0, 1.0;
         /// Share of particles that begin anew anywhere in each update.
-        lost: f64 = 0.005, 0.0, 0.5;
+        lost: f64 = 0.02, 0.0, 0.5;
+        /// Share of what the search sees that is kept from those who are known.
+        search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 15.0, 1.0, 1000.0;
+        proof: f64 = 7.0, 0.1, 1000.0;
+        /// … or for the first, of whom presence speaks already …
+        first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.
-        proof_sd_m: f64 = 0.7, 0.05, 10.0;
+        proof_sd_m: f64 = 1.2, 0.05, 10.0;
+        /// Who is found is shown once his mean velocities have added up to this way, m.
+        travel_m: f64 = 0.8, 0.0, 10.0;
+        /// Who moves and whose own evidence is less than this, in nats, is somebody else seen twice.
+        disproof: f64 = -2.0, -1000.0, 0.0;
         /// Nobody new begins closer than this to somebody, m.
         apart_m: f64 = 0.8, 0.0, 5.0;
         /// What an update forgets of the evidence.
-        forget: f64 = 0.1, 0.0, 1.0;
-        /// Somebody whom nothing has shown for so long is gone, s.
+        forget: f64 = 0.05, 0.0, 1.0;
+        /// Somebody whom nothing has shown for so long is gone, if others are there, s.
         patience_s: f64 = 60.0, 1.0, 36000.0;
+        /// Mean time that somebody stays who is not shown, s.
+        stay_s: f64 = 600.0, 1.0, 100000.0;
         /// Added to the deviation of each axis, m.
         least_sd_m: f64 = 0.15, 0.0, 2.0;
         /// Factor on the deviation: what the model lacks.

@@ -14,10 +14,16 @@ const SPECTRUM_PARTICLES: usize = 16;
 const WALL_M: f64 = 0.15;
 /// Slower is standing, m/s.
 const STANDING_M_S: f64 = 0.02;
-/// A standing body wanders by so much less.
-const STANDING_SHARE: f64 = 0.1;
-/// What ln of the cross-section wanders in an update.
-const SECTION_STEP: f64 = 0.03;
+/// What is believed of a standing body wanders by so much of that: it is held, but grows old.
+const STANDING_SHARE: f64 = 0.7;
+/// Cells of a side of the room, and least length of one, m: what particles are counted in.
+const CELLS: usize = 64;
+const CELL_M: f64 = 0.2;
+/// ε and the normal's quantile of [`Filter::enough`].
+const DIVERGENCE: f64 = 0.05;
+const UPPER_1_PERCENT: f64 = 2.326;
+/// Share of its departure that ln of the cross-section loses in an update.
+const SECTION_PULL: f64 = 0.02;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Particle {
@@ -28,14 +34,30 @@ pub(crate) struct Particle {
     pub weight: f64,
 }
 
-/// Mean, and covariance of the place.
+impl Particle {
+    fn is_standing(&self) -> bool {
+        self.velocity_m_s[0].abs() + self.velocity_m_s[1].abs() < STANDING_M_S
+    }
+}
+
+/// Mean and covariance of x, y and their velocities.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Estimate {
-    pub at_m: [f64; 2],
-    pub velocity_m_s: [f64; 2],
-    pub xx: f64,
-    pub xy: f64,
-    pub yy: f64,
+    pub mean: [f64; 4],
+    pub covariance: [[f64; 4]; 4],
+    /// Probability that the body stands.
+    pub standing: f64,
+}
+
+impl Estimate {
+    pub fn distance_m(&self, other: &Estimate) -> f64 {
+        math::hypot(self.mean[0] - other.mean[0], self.mean[1] - other.mean[1])
+    }
+
+    /// Root mean square of the place's standard deviations.
+    pub fn sd_m(&self) -> f64 {
+        math::sqrt(0.5 * (self.covariance[0][0] + self.covariance[1][1]))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -43,11 +65,8 @@ pub(crate) struct Filter {
     pub particles: Vec<Particle>,
     spare: Vec<Particle>,
     logs: Vec<f64>,
+    /// Of the last finished update.
     pub estimate: Estimate,
-    /// Evidence that somebody is there, nats.
-    pub evidence: f64,
-    /// Updates since it was more than the least.
-    pub idle: u32,
     /// What it shows to others, by path.
     pub spectrum: Vec<Covariance>,
 }
@@ -61,7 +80,7 @@ pub(crate) struct Surroundings<'a> {
 }
 
 impl Surroundings<'_> {
-    fn sight<'a>(&self, path: &'a Path) -> Option<Sight<'a>> {
+    pub fn sight<'a>(&self, path: &'a Path) -> Option<Sight<'a>> {
         let level_dbm = path.gauge.level_dbm.filter(|_| path.window.known)?;
         // Bistatic radar equation over the static channel: λ²σ/((4π)³ d₁² d₂²) over 10^((level − sent)/10).
         let four_pi = 4.0 * core::f64::consts::PI;
@@ -77,7 +96,7 @@ impl Surroundings<'_> {
     }
 
     /// Adds the lines of a particle, as it was in the window's middle.
-    fn lines(&self, sight: &Sight<'_>, path: &Path, p: &Particle, into: &mut Covariance) {
+    pub fn lines(&self, sight: &Sight<'_>, path: &Path, p: &Particle, into: &mut Covariance) {
         let back_s = 0.5 * LENGTH_S;
         let at_m = [
             p.at_m[0] - back_s * p.velocity_m_s[0],
@@ -95,8 +114,6 @@ impl Filter {
             spare: Vec::with_capacity(most),
             logs: Vec::with_capacity(most),
             estimate: Estimate::default(),
-            evidence: 0.0,
-            idle: 0,
             spectrum: vec![Covariance::zero(); paths],
         }
     }
@@ -105,13 +122,14 @@ impl Filter {
     pub fn scatter(&mut self, count: usize, config: &Config, room: &Room, sequence: &mut Sequence) {
         self.particles.clear();
         self.particles.extend((0..count).map(|_| anywhere(config, room, 1.0 / count as f64, sequence)));
-        (self.evidence, self.idle) = (0.0, 0);
     }
 
     pub fn predict(&mut self, dt_s: f64, config: &Config, room: &Room, sequence: &mut Sequence) {
+        // So much keeps the deviation that sections are drawn with.
+        let section_step = config.ln_section_sd * math::sqrt(SECTION_PULL * (2.0 - SECTION_PULL));
         for p in &mut self.particles {
             let chance = sequence.uniform();
-            let standing = p.velocity_m_s[0].abs() + p.velocity_m_s[1].abs() < STANDING_M_S;
+            let standing = p.is_standing();
             if chance < config.lost {
                 *p = anywhere(config, room, p.weight, sequence);
             } else if chance < config.lost + config.turn {
@@ -133,29 +151,46 @@ impl Filter {
                     (p.at_m[k], p.velocity_m_s[k]) = (high, -p.velocity_m_s[k].abs());
                 }
             }
-            p.ln_section += SECTION_STEP * sequence.normal();
+            let pull = config.ln_section - p.ln_section;
+            p.ln_section += SECTION_PULL * pull + section_step * sequence.normal();
         }
     }
 
-    /// Weighs the particles by their windows, `others` being the spectra of everybody else and of what nothing explains.
-    /// Returns the logarithm of how much better the windows are explained with this body than without.
+    /// Begins to weigh the particles.
+    pub fn begin(&mut self) {
+        self.logs.clear();
+    }
+
+    /// Weighs at most so many more particles by their windows, `others` being the spectra of everybody else and of what nothing
+    /// explains, and `without` their log-likelihoods. Returns how many were left to weigh.
     pub fn weigh(
         &mut self,
         around: &Surroundings<'_>,
         others: &[Covariance],
-        sequence: &mut Sequence,
-    ) -> f64 {
-        self.logs.clear();
-        self.logs.resize(self.particles.len(), 0.0);
-        for (path, other) in around.paths.iter().zip(others) {
+        without: &[f64],
+        most: usize,
+    ) -> usize {
+        let from = self.logs.len();
+        let until = (from + most).min(self.particles.len());
+        self.logs.resize(until, 0.0);
+        for ((path, other), without) in around.paths.iter().zip(others).zip(without) {
             let Some(sight) = around.sight(path) else { continue };
-            let without = other.clone().ln_likelihood(&path.window);
-            for (p, log) in self.particles.iter().zip(&mut self.logs) {
+            for (p, log) in self.particles[from..until].iter().zip(&mut self.logs[from..]) {
                 let mut covariance = other.clone();
                 around.lines(&sight, path, p, &mut covariance);
                 *log += around.config.temper * (covariance.ln_likelihood(&path.window) - without);
             }
         }
+        until - from
+    }
+
+    /// True if all particles are weighed.
+    pub fn is_weighed(&self) -> bool {
+        self.logs.len() == self.particles.len()
+    }
+
+    /// Takes the weights in. Returns the logarithm of how much better the windows are explained with this body than without.
+    pub fn finish(&mut self, least: usize, most: usize, room: &Room, sequence: &mut Sequence) -> f64 {
         let mut best = f64::NEG_INFINITY;
         for &log in &self.logs {
             best = math::max_f64(best, log);
@@ -177,21 +212,39 @@ impl Filter {
             squares += p.weight * p.weight;
         }
         self.summarise();
-        if squares * self.particles.len() as f64 > 2.0 {
-            self.resample(sequence);
+        let wanted = self.enough(room).max(least).min(most);
+        let count = self.particles.len();
+        if squares * count as f64 > 2.0 || wanted > count || 2 * wanted < count {
+            self.resample(wanted, sequence);
         }
         math::ln(total) + best
     }
 
-    /// Systematic resampling (Kitagawa 1996).
-    fn resample(&mut self, sequence: &mut Sequence) {
-        let count = self.particles.len();
+    /// How many particles show this posterior (Fox 2003, eq. 7): with k cells occupied, so many that the Kullback-Leibler
+    /// distance between them and the posterior is below ε with 99 %.
+    fn enough(&self, room: &Room) -> usize {
+        let mut cells = [0u64; CELLS];
+        let scale = [0, 1]
+            .map(|k| CELLS as f64 / math::max_f64(room.max_m[k] - room.min_m[k], CELLS as f64 * CELL_M));
+        for p in &self.particles {
+            let cell = |k: usize| (((p.at_m[k] - room.min_m[k]) * scale[k]) as usize).min(CELLS - 1);
+            cells[cell(1)] |= 1 << cell(0);
+        }
+        let occupied: u32 = cells.iter().map(|c| c.count_ones()).sum();
+        let free = math::max_f64(f64::from(occupied) - 1.0, 1.0);
+        let a = 2.0 / (9.0 * free);
+        let root = 1.0 - a + math::sqrt(a) * UPPER_1_PERCENT;
+        (free / (2.0 * DIVERGENCE) * root * root * root) as usize
+    }
+
+    /// Systematic resampling (Kitagawa 1996) to `count` particles.
+    fn resample(&mut self, count: usize, sequence: &mut Sequence) {
         let (offset, share) = (sequence.uniform(), 1.0 / count as f64);
         self.spare.clear();
         let (mut reached, mut at) = (self.particles[0].weight, 0);
         for r in 0..count {
             let wanted = (r as f64 + offset) * share;
-            while wanted > reached && at + 1 < count {
+            while wanted > reached && at + 1 < self.particles.len() {
                 at += 1;
                 reached += self.particles[at].weight;
             }
@@ -201,18 +254,24 @@ impl Filter {
     }
 
     fn summarise(&mut self) {
+        let state = |p: &Particle| [p.at_m[0], p.at_m[1], p.velocity_m_s[0], p.velocity_m_s[1]];
         let mut e = Estimate::default();
         for p in &self.particles {
-            for k in 0..2 {
-                e.at_m[k] += p.weight * p.at_m[k];
-                e.velocity_m_s[k] += p.weight * p.velocity_m_s[k];
+            let x = state(p);
+            for k in 0..4 {
+                e.mean[k] += p.weight * x[k];
+            }
+            if p.is_standing() {
+                e.standing += p.weight;
             }
         }
         for p in &self.particles {
-            let (x, y) = (p.at_m[0] - e.at_m[0], p.at_m[1] - e.at_m[1]);
-            e.xx += p.weight * x * x;
-            e.xy += p.weight * x * y;
-            e.yy += p.weight * y * y;
+            let x = state(p);
+            for r in 0..4 {
+                for c in 0..4 {
+                    e.covariance[r][c] += p.weight * (x[r] - e.mean[r]) * (x[c] - e.mean[c]);
+                }
+            }
         }
         self.estimate = e;
     }

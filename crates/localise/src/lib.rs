@@ -8,6 +8,7 @@
 //! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, learns
 //! no empty room, and needs a box-shaped room whose walls reflect. Somebody who stops is held where he stopped.
 
+mod body;
 mod config;
 mod feature;
 mod filter;
@@ -15,13 +16,15 @@ mod geometry;
 mod path;
 mod room;
 mod sequence;
+mod slot;
 mod spectrum;
 mod window;
 
 pub use config::Config;
 pub use room::{Plan, State, Summary};
+pub use slot::Slot;
 
 /// Most people that are followed.
-pub const MAX_FOLLOWED: usize = 3;
+pub const MAX_FOLLOWED: usize = 4;
 /// Most paths that are used; the cost grows with them.
 pub const MAX_PATHS: usize = 28;

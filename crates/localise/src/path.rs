@@ -3,7 +3,7 @@
 use crate::feature::Gauge;
 use crate::geometry::{Antenna, distance_m};
 use crate::spectrum::SIGNALS;
-use crate::window::{MOST, Window};
+use crate::window::{LEAST, LENGTH_S, MOST, Window};
 use wavewitness_types::{Baseline, Samples, Timestamp};
 
 /// A frame of either direction as four signals in units of their noise.
@@ -38,6 +38,11 @@ impl Ring {
         self.samples.copy_within(place..self.count, place + 1);
         self.samples[place] = sample;
         self.count += 1;
+    }
+
+    /// True if the window that ends at a time has enough frames.
+    pub fn is_full(&self, end: Timestamp) -> bool {
+        self.since(end, LENGTH_S).len() >= LEAST
     }
 
     /// Frames of the `length_s` before `end`.

@@ -20,7 +20,7 @@ const DIFFERENCES: usize = SHIFTS + BINS * BIN_STEPS;
 /// Functions that a window loses: constant, slope, curvature. Shadows change as slowly.
 const SLOW: usize = 3;
 /// Samples below which a window says nothing.
-const LEAST: usize = 8;
+pub(crate) const LEAST: usize = 8;
 /// Samples of a window at most.
 pub(crate) const MOST: usize = 40;
 /// Quantile of the bins that is taken for what no line explains.

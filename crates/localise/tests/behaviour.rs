@@ -4,7 +4,7 @@
 use wavewitness_localise::{Config, Plan, State};
 use wavewitness_num::{C64, complex, math};
 use wavewitness_types::{
-    Baseline, Detection, LinkId, Quiet, Room, Samples, Timestamp, ToneGrid, limits::MAX_TONES,
+    Baseline, Followed, LinkId, Quiet, Room, Samples, Timestamp, ToneGrid, limits::MAX_TONES,
 };
 
 const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
@@ -49,12 +49,12 @@ fn images(p: [f64; 3]) -> impl Iterator<Item = [f64; 3]> {
     })
 }
 
-fn channel(tx: [f64; 3], rx: [f64; 3], body: Option<[f64; 3]>) -> Vec<C64> {
+fn channel(tx: [f64; 3], rx: [f64; 3], bodies: &[[f64; 3]]) -> Vec<C64> {
     let mut h = vec![C64::default(); ToneGrid::Ht20.tone_count()];
     let free = WAVELENGTH_M / (4.0 * core::f64::consts::PI);
     add(&mut h, free / distance(tx, rx), distance(tx, rx));
     images(tx).for_each(|t| add(&mut h, -0.5 * free / distance(t, rx), distance(t, rx)));
-    if let Some(x) = body {
+    for &x in bodies {
         let sigma = math::sqrt(0.7 / (4.0 * core::f64::consts::PI));
         let mut echo = |a: [f64; 3], b: [f64; 3], factor: f64| {
             let (p, q) = (distance(a, x), distance(b, x));
@@ -80,11 +80,11 @@ fn samples(h: &[C64], scale: f64) -> Samples {
     s
 }
 
-/// A body at a time, s.
-type Where = fn(f64) -> Option<[f64; 3]>;
+/// Bodies at a time, s.
+type Where = fn(f64) -> Vec<[f64; 3]>;
 
-/// Runs a scene; `each` sees the time and the detections of every cycle.
-fn follow(body: Where, seconds: f64, mut each: impl FnMut(f64, &[Detection])) {
+/// Runs a scene; `each` sees the time and who is followed in every cycle. Presence says nobody before `from_s`.
+fn follow(bodies: Where, from_s: f64, seconds: f64, mut each: impl FnMut(f64, &[Followed])) {
     let plan = Plan::new(&Config::default(), ROOM).unwrap();
     let mut state = State::new(&plan);
     let mut random = Random(5);
@@ -92,7 +92,7 @@ fn follow(body: Where, seconds: f64, mut each: impl FnMut(f64, &[Detection])) {
     for a in 0..4 {
         for b in a + 1..4 {
             let path = plan.add_path([NODES[a], NODES[b]], &mut state).unwrap();
-            let empty = channel(NODES[a], NODES[b], None);
+            let empty = channel(NODES[a], NODES[b], &[]);
             let p = power(&empty);
             let baseline = Baseline {
                 link: LinkId(path),
@@ -109,14 +109,14 @@ fn follow(body: Where, seconds: f64, mut each: impl FnMut(f64, &[Detection])) {
             paths.push((path, a, b, empty, baseline));
         }
     }
-    let mut detections = Vec::new();
+    let mut followed = Vec::new();
     for cycle in 1..=(seconds * 20.0) as u64 {
         let end = cycle * 50_000_000;
         for slot in 0..4usize {
             let at = Timestamp(end - 44_000_000 + 12_500_000 * slot as u64);
-            let now = body(at.0 as f64 * 1e-9);
+            let now = bodies(at.0 as f64 * 1e-9);
             for (path, a, b, empty, baseline) in paths.iter().filter(|p| p.1 == slot || p.2 == slot) {
-                let mut h = channel(NODES[*a], NODES[*b], now);
+                let mut h = channel(NODES[*a], NODES[*b], &now);
                 let level = math::sqrt(power(empty));
                 for z in &mut h {
                     *z += C64::new(random.normal(), random.normal()) * (NOISE * level);
@@ -139,13 +139,14 @@ fn follow(body: Where, seconds: f64, mut each: impl FnMut(f64, &[Detection])) {
                 ));
             }
         }
-        plan.run(Timestamp(end), false, &mut state, &mut detections);
-        each(end as f64 * 1e-9, &detections);
+        let t = end as f64 * 1e-9;
+        plan.run(Timestamp(end), t < from_s, &mut state, &mut followed);
+        each(t, &followed);
     }
 }
 
 /// Rounds of 1 m/s on a rectangle, and a stop after the fifteenth second.
-fn walker(t: f64) -> Option<[f64; 3]> {
+fn walker(t: f64) -> Vec<[f64; 3]> {
     let s = math::min_f64(t, 15.0) % 10.0;
     let [x, y] = match s {
         s if s < 3.0 => [1.5 + s, 1.5],
@@ -153,41 +154,73 @@ fn walker(t: f64) -> Option<[f64; 3]> {
         s if s < 8.0 => [9.5 - s, 3.5],
         s => [1.5, 11.5 - s],
     };
-    Some([x, y, 1.15])
+    vec![[x, y, 1.15]]
 }
 
 #[test]
 fn a_walker_is_followed_and_held_when_he_stops() {
-    let (mut errors, mut seen, mut cycles) = (Vec::new(), 0, 0);
-    follow(walker, 20.0, |t, detections| {
-        if t > 5.0 {
+    let (mut errors, mut covered, mut cycles, mut still) = (Vec::new(), 0, 0, Vec::new());
+    let mut numbers = Vec::new();
+    follow(walker, 0.0, 45.0, |t, followed| {
+        if t > 6.0 {
             cycles += 1;
-            assert!(detections.len() <= 1, "a second person at {t} s");
-            for d in detections {
-                let at = walker(t).unwrap();
-                seen += 1;
-                errors.push(math::hypot(d.position_m[0] - at[0], d.position_m[1] - at[1]));
+            assert!(followed.len() <= 1, "a second person at {t} s");
+            for f in followed {
+                numbers.push(f.number);
+                let at = walker(t)[0];
+                let (x, y) = (f.mean[0] - at[0], f.mean[1] - at[1]);
+                let c = &f.covariance;
+                let determinant = c[0][0] * c[1][1] - c[0][1] * c[1][0];
+                let distance2 = (c[1][1] * x * x - 2.0 * c[0][1] * x * y + c[0][0] * y * y) / determinant;
+                // 95 % of χ² with two degrees of freedom.
+                covered += usize::from(distance2 < 5.991);
+                errors.push(math::hypot(x, y));
+                if t > 19.0 {
+                    still.push((t, [f.mean[0], f.mean[1]], c[0][0] + c[1][1]));
+                }
             }
         }
     });
+    numbers.dedup();
+    assert_eq!(numbers.len(), 1, "one person, one number");
+    let seen = errors.len();
     assert!(seen * 10 > cycles * 9, "seen in {seen} of {cycles} cycles");
+    assert!(covered * 10 > seen * 8, "{covered} of {seen} within 95 %");
     errors.sort_by(f64::total_cmp);
-    let median = errors[errors.len() / 2];
-    assert!(median < 0.4, "median error {median} m");
+    let median = errors[seen / 2];
+    assert!(median < 0.5, "median error {median} m");
+    // Who stands does not tremble, and is known less and less.
+    let count = still.len() as f64;
+    let mean = [0, 1].map(|k| still.iter().map(|s| s.1[k]).sum::<f64>() / count);
+    let square = still.iter().map(|s| (0..2).map(|k| (s.1[k] - mean[k]) * (s.1[k] - mean[k])).sum::<f64>());
+    let rms = math::sqrt(square.sum::<f64>() / count);
+    assert!(rms < 0.03, "a still person trembles by {rms} m");
+    let (first, last) = (still[0], still[still.len() - 1]);
+    assert!(last.2 > first.2, "{} m² at {} s, {} m² at {} s", first.2, first.0, last.2, last.0);
 }
 
 #[test]
 fn noise_is_nobody() {
-    follow(|_| None, 20.0, |t, detections| assert!(detections.is_empty(), "somebody at {t} s"));
+    follow(|_| Vec::new(), 0.0, 20.0, |t, followed| assert!(followed.is_empty(), "somebody at {t} s"));
+}
+
+#[test]
+fn nobody_is_followed_where_presence_says_that_nobody_is_there() {
+    follow(walker, 8.0, 14.0, |t, followed| {
+        assert!(t > 8.0 || followed.is_empty(), "somebody at {t} s");
+        if t > 13.5 {
+            assert_eq!(followed.len(), 1, "he is not found at {t} s");
+        }
+    });
 }
 
 #[test]
 fn the_same_frames_give_the_same_bits() {
     let run = || {
         let mut bits = Vec::new();
-        follow(walker, 6.0, |_, detections| {
-            for d in detections {
-                bits.extend(d.position_m.iter().chain(d.covariance_m2.as_flattened()).map(|x| x.to_bits()));
+        follow(walker, 0.0, 6.0, |_, followed| {
+            for f in followed {
+                bits.extend(f.mean.iter().chain(f.covariance.as_flattened()).map(|x| x.to_bits()));
             }
         });
         bits

@@ -42,15 +42,22 @@ wavewitness_types::stage_config! {
         births_per_cycle: u32 = 2, 1, 8;
         /// Nobody new begins closer than this to a track: one body often makes two peaks, m.
         separation_m: f64 = 0.5, 0.0, 5.0;
+        /// Who is confirmed so soon after somebody was lost, and near enough, is taken for him, s; 0: nobody is.
+        return_s: f64 = 8.0, 0.0, 60.0;
+        /// How fast somebody may have moved meanwhile, m/s.
+        return_speed_m_s: f64 = 0.4, 0.0, 5.0;
         /// How far outside the room a track may be, m.
         room_margin_m: f64 = 0.5, 0.0, 10.0;
         /// Slower than this a walk does not tell where a body faces, m/s.
         heading_speed_m_s: f64 = 0.3, 0.05, 3.0;
         /// Nor if the speed is less than this many of its sigmas.
         heading_sigmas: f64 = 3.0, 1.0, 10.0;
+        /// How soon somebody who stands turns: growth of the heading's variance, rad²/s.
+        turn_psd: f64 = 0.02, 0.0, 10.0;
         /// Mean stature, m (adults of both sexes).
         stature_m: f64 = 1.7, 0.5, 2.5;
-        /// One sigma of stature, m.
-        stature_sigma_m: f64 = 0.1, 0.0, 0.5;
+        /// One sigma of stature, m (ANSUR II, Gordon et al. 2014: 1.756 ± 0.069 m of men, 1.629 ± 0.064 m of women; half
+        /// of each is 1.693 ± 0.092 m).
+        stature_sigma_m: f64 = 0.092, 0.0, 0.5;
     }
 }

@@ -1,27 +1,33 @@
 //! Kalman tracks of people, and their 17 keypoints.
 //!
 //! Detections of an image become tracks: a joint position–velocity Kalman filter each, a χ² gate, one optimal assignment
-//! of detections to tracks a cycle, recursive existence and a lifecycle tentative → confirmed → coasting → deleted. [`Plan::skeleton`] puts a standing template at a track. The
-//! method, its constants and its failure cases are in `docs/algorithms/pose.md`.
+//! of detections to tracks a cycle, recursive existence and a lifecycle tentative → confirmed → coasting → deleted; who comes back
+//! soon where somebody went out is taken for the same. [`Plan::people`] puts a body at each track: in the posture that it is
+//! told, facing where the track went. The method, its constants and its failure cases are in `docs/algorithms/pose.md`.
 //!
-//! What this crate does not do: it measures no limb (all keypoints are `Prior`) and no posture, animates nothing,
-//! recognises nobody (a person who leaves and returns is a new track), and makes no detections of its own.
+//! What this crate does not do: it measures no limb (a keypoint is `Inferred` or `Prior`, never `Measured`) and no posture,
+//! animates nothing, knows nobody by his radio, and makes no detections of its own.
 
 mod assignment;
 mod config;
 mod existence;
+mod follow;
 mod kalman;
+mod missing;
+mod shape;
 mod skeleton;
 mod state;
 #[cfg(test)]
 mod testing;
 
 pub use config::Config;
+pub use skeleton::Belief;
 pub use state::State;
 
 use assignment::{Costs, SIZE};
 use existence::Evidence;
 use kalman::{Gaussian, Innovation};
+use skeleton::Facing;
 use state::Slot;
 use wavewitness_num::math;
 use wavewitness_num::matrix::{Matrix, Vector};
@@ -116,6 +122,7 @@ impl Plan {
         state: &mut State,
     ) -> Summary {
         let mut summary = Summary::default();
+        state.missing.forget(at, self.config.return_s);
         let dt = state.advance(at);
         let before = state.tracks.len();
         self.predict(state, dt);
@@ -124,6 +131,7 @@ impl Plan {
             self.select(detections, noise_inflation, state, &mut summary);
             let partner = self.associate(state);
             let used = self.update(state, &partner, dt, &mut summary);
+            state.recognise(self.config.return_speed_m_s);
             self.prune(state);
             summary.deleted = (before - state.tracks.len()) as u16;
             self.give_birth(state, used, &mut summary);
@@ -133,17 +141,34 @@ impl Plan {
             }
             summary.deleted = (before - state.tracks.len()) as u16;
         }
+        self.face(state, dt);
         summary
     }
 
-    /// The person of a track. Publish confirmed and coasting tracks only: [`Plan::people`].
+    /// The person of a track that says nothing but where it is and how it moves.
     pub fn skeleton(&self, track: &PersonTrack) -> Person {
-        skeleton::person(&self.config, track)
+        skeleton::person(&self.config, track, None, self.floor_m(), &Belief::NOTHING)
     }
 
-    /// Everybody to publish, ascending by id, at most [`MAX_PEOPLE`].
-    pub fn people<'a>(&'a self, state: &'a State) -> impl Iterator<Item = Person> + 'a {
-        state.tracks.iter().filter(|t| t.state != TrackState::Tentative).map(|t| self.skeleton(t))
+    /// Everybody to publish, ascending by id, at most [`MAX_PEOPLE`]. `belief` is of the one who is there; of several
+    /// nobody's posture is known.
+    pub fn people<'a>(&'a self, state: &'a State, belief: &'a Belief) -> impl Iterator<Item = Person> + 'a {
+        let belief = if state.people_count() == 1 { belief } else { &Belief::NOTHING };
+        let published =
+            state.tracks.iter().zip(&state.slots).filter(|(t, _)| t.state != TrackState::Tentative);
+        published.map(move |(t, slot)| skeleton::person(&self.config, t, slot.facing, self.floor_m(), belief))
+    }
+
+    fn floor_m(&self) -> Option<f64> {
+        self.room.map(|room| room.min_m[2])
+    }
+
+    /// Who walks faces where he goes; who stands still keeps that, less surely with time.
+    fn face(&self, state: &mut State, dt: f64) {
+        for (track, slot) in state.tracks.iter().zip(&mut state.slots) {
+            let kept = slot.facing.and_then(|f| f.kept(&self.config, dt));
+            slot.facing = Facing::of_walk(&self.config, track).or(kept);
+        }
     }
 
     fn predict(&self, state: &mut State, dt: f64) {
@@ -280,12 +305,15 @@ impl Plan {
             put(track, &g);
             track.missed_cycles = 0;
             slot.measured = now;
+            slot.place_m = [track.mean[0], track.mean[1]];
+            slot.variance_m2 = [track.covariance[0][0], track.covariance[1][1]];
             let proven = slot.hits(self.config.confirm_window) >= self.config.confirm_hits
                 && track.existence >= self.config.confirm_existence;
             if track.state == TrackState::Coasting {
                 track.state = TrackState::Confirmed;
             } else if track.state == TrackState::Tentative && proven && people < MAX_PEOPLE {
                 track.state = TrackState::Confirmed;
+                slot.is_new = true;
                 people += 1;
             }
         }

@@ -1,138 +1,222 @@
-//! From a track to a person: a standing template at the measured root.
+//! From a track to a person: a body in its posture, facing where it went, at the tracked place.
 //!
-//! Nothing about limbs is measured, so every keypoint says `Prior`, and its sigma is that of the root plus that of what
-//! bodies do. A keypoint moves when the track moves and for no other reason: there is no animation here.
-//!
-//! Fractions of stature: Winter 2009, Biomechanics and Motor Control of Human Movement, figure 4.1, after Drillis and
-//! Contini 1966 (heights of eye 0.936, shoulder 0.818, elbow 0.630, wrist 0.485, hip 0.530, knee 0.285, ankle 0.039;
-//! half widths of shoulders 0.129, hips 0.0955). That figure has no nose, ears or depth of the head: the nose is put
-//! halfway between eye and chin (0.870), the ears at half a head's breadth (0.15 m), eyes and nose at half a head's
-//! length (0.195 m, the nose 2 cm more), the eyes at half the distance of the pupils (0.063 m), all over 1.70 m
-//! (rounded from Gordon et al. 2014, ANSUR II).
-
-use wavewitness_num::math;
-use wavewitness_types::{Basis, Heading, Keypoint, NoPosture, Person, PersonTrack, Posture};
+//! No link tells of a limb. What is told is the place, perhaps the posture, perhaps where the body faces; every keypoint is
+//! the mean of the bodies that fit that, and its sigma what is left: error of the place, other postures, the heading's
+//! error, stature, and what bodies of one posture do differently. A keypoint moves when one of these moves and for no
+//! other reason: there is no animation here. The derivation is in `docs/algorithms/pose.md`.
 
 use crate::Config;
+use crate::shape;
+use wavewitness_num::math;
+use wavewitness_types::{Basis, Heading, Keypoint, NoPosture, Person, PersonTrack, Posture, PostureClass};
 
-/// Height of the whole body's centre of mass as a fraction of stature (about 0.55 standing): the root of the template.
-const CENTRE: f64 = 0.55;
 /// How far a walking body faces away from where it goes, radians: a design value, one sigma.
 const GAIT_HEADING_SIGMA: f64 = 0.2;
+/// A heading less certain than this is none, radians: e^{−s²/2} leaves less than a third of any offset.
+const MAX_HEADING_SIGMA: f64 = 1.5;
+/// Shares of postures of whom nothing is known: design values, roughly those of the simulator's people.
+const PRIOR: [f64; PostureClass::COUNT] = [0.4, 0.35, 0.2, 0.05, 0.0];
+/// Of somebody who goes somewhere.
+const ON_THE_WAY: [f64; PostureClass::COUNT] = [0.05, 0.95, 0.0, 0.0, 0.0];
+/// Height of a seat or a bed, m, and what it varies: chairs are about 0.45 m high (ISO 5970 has 0.43 to 0.46 for adults).
+const SEAT_M: [f64; 2] = [0.45, 0.02];
 
-/// A keypoint of the template, in fractions of stature.
-struct Joint {
-    /// Ahead of the body axis.
-    forward: f64,
-    /// Left of the body axis.
-    left: f64,
-    /// Above the floor.
-    height: f64,
-    /// One sigma of where bodies really have it, each horizontal axis. Design values: a limb's joint may swing by
-    /// half of the lengths that it hangs from (upper arm 0.186, forearm 0.146, thigh 0.245, shank 0.246), the trunk
-    /// sways by a few centimetres.
-    spread: f64,
-    /// The same, vertically: less, because arms hang and legs carry most of the time.
-    spread_up: f64,
+/// What is known of somebody's posture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Belief {
+    /// What is published of it.
+    pub posture: Posture,
+    /// Probability of each class, by its code; `None`: nothing told it, what is usual holds.
+    pub probability: Option<[f64; PostureClass::COUNT]>,
+    /// Probability that somebody who lies does so on the floor (who fell), not on a bed.
+    pub on_floor: f64,
 }
 
-const fn joint(forward: f64, left: f64, height: f64, spread: f64, spread_up: f64) -> Joint {
-    Joint { forward, left, height, spread, spread_up }
+impl Belief {
+    /// Nothing is known.
+    pub const NOTHING: Belief =
+        Belief { posture: Posture::Unknown(NoPosture::NoData), probability: None, on_floor: 0.0 };
 }
 
-/// In COCO order.
-const TEMPLATE: [Joint; 17] = [
-    joint(0.069, 0.0, 0.903, 0.04, 0.03),
-    joint(0.057, 0.0185, 0.936, 0.04, 0.03),
-    joint(0.057, -0.0185, 0.936, 0.04, 0.03),
-    joint(0.0, 0.044, 0.936, 0.04, 0.03),
-    joint(0.0, -0.044, 0.936, 0.04, 0.03),
-    joint(0.0, 0.129, 0.818, 0.03, 0.03),
-    joint(0.0, -0.129, 0.818, 0.03, 0.03),
-    joint(0.0, 0.129, 0.630, 0.093, 0.06),
-    joint(0.0, -0.129, 0.630, 0.093, 0.06),
-    joint(0.0, 0.129, 0.485, 0.166, 0.12),
-    joint(0.0, -0.129, 0.485, 0.166, 0.12),
-    joint(0.0, 0.0955, 0.530, 0.03, 0.03),
-    joint(0.0, -0.0955, 0.530, 0.03, 0.03),
-    joint(0.0, 0.0955, 0.285, 0.12, 0.04),
-    joint(0.0, -0.0955, 0.285, 0.12, 0.04),
-    joint(0.0, 0.0955, 0.039, 0.15, 0.04),
-    joint(0.0, -0.0955, 0.039, 0.15, 0.04),
-];
+/// An angle from +x towards +y and its variance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Facing {
+    pub rad: f64,
+    pub variance: f64,
+}
 
-/// Where a body faces: an angle from +x towards +y, and its variance; `None` if the motion does not say.
-fn heading(config: &Config, track: &PersonTrack) -> Option<(f64, f64)> {
-    let (vx, vy) = (track.mean[3], track.mean[4]);
-    let speed = math::hypot(vx, vy);
-    if speed < config.heading_speed_m_s || speed <= 0.0 {
-        return None;
+impl Facing {
+    /// Where a walk goes; `None` if the motion does not say.
+    pub fn of_walk(config: &Config, track: &PersonTrack) -> Option<Facing> {
+        let (vx, vy) = (track.mean[3], track.mean[4]);
+        let speed = math::hypot(vx, vy);
+        if speed < config.heading_speed_m_s || speed <= 0.0 {
+            return None;
+        }
+        let (ux, uy) = (vx / speed, vy / speed);
+        let p = &track.covariance;
+        let along = ux * ux * p[3][3] + 2.0 * ux * uy * p[3][4] + uy * uy * p[4][4];
+        let across = uy * uy * p[3][3] - 2.0 * ux * uy * p[3][4] + ux * ux * p[4][4];
+        let worst = math::max_f64(along, across);
+        if speed * speed < config.heading_sigmas * config.heading_sigmas * worst {
+            return None;
+        }
+        let variance = across / (speed * speed) + GAIT_HEADING_SIGMA * GAIT_HEADING_SIGMA;
+        Some(Facing { rad: math::atan2(vy, vx), variance })
     }
-    let (ux, uy) = (vx / speed, vy / speed);
-    let p = &track.covariance;
-    let along = ux * ux * p[3][3] + 2.0 * ux * uy * p[3][4] + uy * uy * p[4][4];
-    let across = uy * uy * p[3][3] - 2.0 * ux * uy * p[3][4] + ux * ux * p[4][4];
-    let worst = math::max_f64(along, across);
-    if speed * speed < config.heading_sigmas * config.heading_sigmas * worst {
-        return None;
+
+    /// `dt` seconds later, of somebody who may have turned; `None` when it says nothing any more.
+    pub fn kept(self, config: &Config, dt: f64) -> Option<Facing> {
+        let variance = self.variance + config.turn_psd * dt;
+        (variance <= MAX_HEADING_SIGMA * MAX_HEADING_SIGMA).then_some(Facing { variance, ..self })
     }
-    Some((math::atan2(vy, vx), across / (speed * speed) + GAIT_HEADING_SIGMA * GAIT_HEADING_SIGMA))
 }
 
-/// First and second moments of the unit offset `a·(cos θ, sin θ)`, θ = heading + the joint's own angle.
-///
-/// For θ ~ N(θ₀, s): E cos θ = e^{−s/2} cos θ₀ and E cos² θ = (1 + e^{−2s} cos 2θ₀)/2, likewise the sine with the sign
-/// changed (Mardia and Jupp 2000, 3.5.7). An unknown heading is s → ∞: the mean is the body axis, E cos² = ½.
-fn horizontal_moments(joint: &Joint, heading: Option<(f64, f64)>) -> ([f64; 2], [f64; 2]) {
-    let a2 = joint.forward * joint.forward + joint.left * joint.left;
-    let Some((angle, variance)) = heading else {
-        return ([0.0; 2], [0.5 * a2; 2]);
-    };
-    let a = math::sqrt(a2);
-    let theta = angle + math::atan2(joint.left, joint.forward);
-    let shrink = math::exp(-0.5 * variance);
-    let twice = math::exp(-2.0 * variance) * math::cos(2.0 * theta);
-    let mean = [a * shrink * math::cos(theta), a * shrink * math::sin(theta)];
-    (mean, [0.5 * a2 * (1.0 + twice), 0.5 * a2 * (1.0 - twice)])
+/// First and second moments of an offset in metres: x, y, z.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    mean: [f64; 3],
+    square: [f64; 3],
 }
 
-fn keypoint(config: &Config, track: &PersonTrack, joint: &Joint, heading: Option<(f64, f64)>) -> Keypoint {
-    let stature = config.stature_m;
-    let stature2 = config.stature_sigma_m * config.stature_sigma_m;
-    let (mean, second) = horizontal_moments(joint, heading);
-    let up = joint.height - CENTRE;
-    let offset = [stature * mean[0], stature * mean[1], stature * up];
-    let spread = [joint.spread, joint.spread, joint.spread_up];
-    let mut out = Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis: Basis::Prior };
-    for k in 0..3 {
-        // Offset = H·u with independent stature H and shape u: Var = E[H²]·E[u²] − (E H · E u)².
-        let u2 = if k == 2 { up * up } else { second[k] };
-        let shape = (stature * stature + stature2) * (u2 + spread[k] * spread[k]) - offset[k] * offset[k];
-        let variance = math::max_f64(0.0, track.covariance[k][k]) + math::max_f64(0.0, shape);
-        out.position_m[k] = (track.mean[k] + offset[k]) as f32;
-        out.sigma_m[k] = math::sqrt(variance) as f32;
+impl Moments {
+    /// Adds a joint of bodies that make up a share, borne at a height in metres, `[mean, sd]`. `stature`: the first and
+    /// second moment of stature, which is independent of shape and of what bears a body.
+    ///
+    /// With the offset u = (forward, left) of second moment M = E[u uᵀ] and the heading θ ~ N(θ₀, s): E[R(θ) u] =
+    /// e^{−s/2} R(θ₀) E[u], and E[x²] = ½ tr M + ½ e^{−2s} ((M₁₁ − M₂₂) cos 2θ₀ − 2 M₁₂ sin 2θ₀), E[y²] the same with the
+    /// sign changed (Mardia and Jupp 2000, 3.5.7: E cos kθ = e^{−k²s/2} cos kθ₀). No heading is s → ∞.
+    fn add(
+        &mut self,
+        share: f64,
+        joint: &shape::Joint,
+        borne: [f64; 2],
+        facing: Option<Facing>,
+        stature: [f64; 2],
+    ) {
+        let [f, l, up] = joint.mean;
+        let [sf, sl, su] = joint.sd;
+        let m = [f * f + sf * sf, f * l, l * l + sl * sl];
+        let half = 0.5 * (m[0] + m[2]);
+        let (mut mean, mut swing) = ([0.0; 2], 0.0);
+        if let Some(Facing { rad, variance }) = facing {
+            let (c, s) = (math::cos(rad), math::sin(rad));
+            let shrink = math::exp(-0.5 * variance);
+            mean = [shrink * (c * f - s * l), shrink * (s * f + c * l)];
+            let twice = math::cos(2.0 * rad) * (m[0] - m[2]) - 2.0 * math::sin(2.0 * rad) * m[1];
+            swing = 0.5 * math::exp(-2.0 * variance) * twice;
+        }
+        let [h, h2] = stature;
+        let [b, sb] = if joint.is_borne { borne } else { [0.0; 2] };
+        let mean = [h * mean[0], h * mean[1], h * up + b];
+        let height2 = h2 * (up * up + su * su) + 2.0 * h * up * b + b * b + sb * sb;
+        let square = [h2 * (half + swing), h2 * (half - swing), height2];
+        for k in 0..3 {
+            self.mean[k] += share * mean[k];
+            self.square[k] += share * square[k];
+        }
+    }
+}
+
+/// Moments over the postures of a joint, or of the centre of mass.
+fn moments(
+    probability: &[f64; PostureClass::COUNT],
+    on_floor: f64,
+    facing: Option<Facing>,
+    stature: [f64; 2],
+    joint: impl Fn(PostureClass) -> shape::Joint,
+) -> Moments {
+    let mut out = Moments::default();
+    for class in PostureClass::ALL {
+        let p = probability[class as usize];
+        match class {
+            PostureClass::Lying => {
+                out.add(p * on_floor, &joint(class), [0.0; 2], facing, stature);
+                out.add(p * (1.0 - on_floor), &joint(class), SEAT_M, facing, stature);
+            }
+            // Anywhere on the way from upright to the floor: half of each.
+            PostureClass::Falling => {
+                out.add(0.5 * p, &joint(PostureClass::Standing), [0.0; 2], facing, stature);
+                out.add(0.5 * p, &joint(PostureClass::Lying), [0.0; 2], facing, stature);
+            }
+            _ => out.add(p, &joint(class), SEAT_M, facing, stature),
+        }
     }
     out
 }
 
-pub(crate) fn person(config: &Config, track: &PersonTrack) -> Person {
-    let heading = heading(config, track);
-    let mut out = Person {
+/// What a person's body is put together from.
+struct Body<'a> {
+    config: &'a Config,
+    track: &'a PersonTrack,
+    facing: Option<Facing>,
+    probability: [f64; PostureClass::COUNT],
+    on_floor: f64,
+    floor_m: f64,
+    floor_variance: f64,
+}
+
+impl Body<'_> {
+    fn point(&self, joint: impl Fn(PostureClass) -> shape::Joint) -> ([f64; 3], [f64; 3]) {
+        let Config { stature_m, stature_sigma_m, .. } = *self.config;
+        let stature = [stature_m, stature_m * stature_m + stature_sigma_m * stature_sigma_m];
+        let m = moments(&self.probability, self.on_floor, self.facing, stature, joint);
+        let (mut position, mut variance) = ([0.0; 3], [0.0; 3]);
+        for k in 0..3 {
+            let offset = m.mean[k];
+            let shape = math::max_f64(0.0, m.square[k] - offset * offset);
+            let (root, root_variance) = if k < 2 {
+                (self.track.mean[k], self.track.covariance[k][k])
+            } else {
+                (self.floor_m, self.floor_variance)
+            };
+            position[k] = root + offset;
+            variance[k] = math::max_f64(0.0, root_variance) + shape;
+        }
+        (position, variance)
+    }
+}
+
+/// The person of a track. `floor_m`: where the room's floor is; without one the track's height stands for a standing body's centre.
+pub(crate) fn person(
+    config: &Config,
+    track: &PersonTrack,
+    kept: Option<Facing>,
+    floor_m: Option<f64>,
+    belief: &Belief,
+) -> Person {
+    let walk = Facing::of_walk(config, track);
+    let facing = walk.or(kept);
+    let usual = if walk.is_some() { ON_THE_WAY } else { PRIOR };
+    let centre_up = config.stature_m * shape::centre(PostureClass::Standing).mean[2];
+    let body = Body {
+        config,
+        track,
+        facing,
+        probability: belief.probability.unwrap_or(usual),
+        on_floor: belief.on_floor,
+        floor_m: floor_m.unwrap_or(track.mean[2] - centre_up),
+        floor_variance: if floor_m.is_some() { 0.0 } else { track.covariance[2][2] },
+    };
+    let told = matches!(belief.posture, Posture::Known { .. }) || walk.is_some();
+    let basis = if told { Basis::Inferred } else { Basis::Prior };
+    let mut keypoints = [Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis }; 17];
+    for (k, point) in keypoints.iter_mut().enumerate() {
+        let (position, variance) = body.point(|class| shape::of(class, k));
+        point.position_m = position.map(|x| x as f32);
+        point.sigma_m = variance.map(|v| math::sqrt(v) as f32);
+    }
+    let (centre, variance) = body.point(shape::centre);
+    Person {
         id: track.id,
         state: track.state,
         existence: track.existence as f32,
-        position_m: [0.0; 3],
-        sigma_m: [0.0; 3],
-        velocity_m_s: [0.0; 3],
-        keypoints: TEMPLATE.each_ref().map(|joint| keypoint(config, track, joint, heading)),
-        posture: Posture::Unknown(NoPosture::NoData),
-        heading: heading
-            .map(|(rad, variance)| Heading { rad: rad as f32, sigma_rad: math::sqrt(variance) as f32 }),
-    };
-    for k in 0..3 {
-        out.position_m[k] = track.mean[k] as f32;
-        out.sigma_m[k] = math::sqrt(math::max_f64(0.0, track.covariance[k][k])) as f32;
-        out.velocity_m_s[k] = track.mean[k + 3] as f32;
+        position_m: [track.mean[0], track.mean[1], centre[2]].map(|x| x as f32),
+        sigma_m: [track.covariance[0][0], track.covariance[1][1], variance[2]]
+            .map(|v| math::sqrt(math::max_f64(0.0, v)) as f32),
+        velocity_m_s: [track.mean[3], track.mean[4], track.mean[5]].map(|v| v as f32),
+        keypoints,
+        posture: belief.posture,
+        heading: facing.map(|f| Heading { rad: f.rad as f32, sigma_rad: math::sqrt(f.variance) as f32 }),
     }
-    out
 }

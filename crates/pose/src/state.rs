@@ -1,14 +1,26 @@
 //! What the tracker remembers.
 
 use crate::assignment::SIZE;
+use crate::missing::Missing;
+use crate::skeleton::Facing;
 use crate::{Measurement, Plan};
-use wavewitness_types::{CycleIndex, PersonTrack, Timestamp, TrackId, TrackState};
+use wavewitness_types::{CycleIndex, Followed, PersonTrack, Timestamp, TrackId, TrackState};
 
 /// A track's history beside what is published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
+    /// Whose posterior this track is; `None` if it is made of detections.
+    pub follows: Option<u32>,
     pub born: Timestamp,
     pub measured: Timestamp,
+    /// Where that was.
+    pub place_m: [f64; 2],
+    /// And its variance.
+    pub variance_m2: [f64; 2],
+    /// Confirmed in this cycle for the first time.
+    pub is_new: bool,
+    /// Where the body faces, as far as a walk told it.
+    pub facing: Option<Facing>,
     /// Bit k: the image k images ago showed it.
     history: u32,
     /// Images since (and with) birth, at most 32.
@@ -17,7 +29,30 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub fn new(now: Timestamp) -> Slot {
-        Slot { born: now, measured: now, history: 1, images: 1 }
+        Slot {
+            follows: None,
+            born: now,
+            measured: now,
+            place_m: [0.0; 2],
+            variance_m2: [0.0; 2],
+            is_new: false,
+            facing: None,
+            history: 1,
+            images: 1,
+        }
+    }
+
+    /// A track that is somebody's posterior.
+    pub fn following(now: Timestamp, f: &Followed) -> Slot {
+        let mut slot = Slot { follows: Some(f.number), is_new: true, ..Slot::new(now) };
+        slot.seen(f);
+        slot
+    }
+
+    /// Seen where the posterior is.
+    pub fn seen(&mut self, f: &Followed) {
+        self.place_m = [f.mean[0], f.mean[1]];
+        self.variance_m2 = [f.covariance[0][0], f.covariance[1][1]];
     }
 
     pub fn push(&mut self, hit: bool) {
@@ -42,6 +77,7 @@ pub struct State {
     pub(crate) tracks: Vec<PersonTrack>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) measurements: Vec<Measurement>,
+    pub(crate) missing: Missing,
     pub(crate) now: Timestamp,
     started: bool,
     next_id: u32,
@@ -61,6 +97,7 @@ impl State {
             tracks: Vec::with_capacity(SIZE),
             slots: Vec::with_capacity(SIZE),
             measurements: Vec::with_capacity(SIZE),
+            missing: Missing::default(),
             now: Timestamp::default(),
             started: false,
             next_id: u32::try_from(next_id).unwrap_or(u32::MAX),
@@ -89,15 +126,43 @@ impl State {
                 self.tracks[kept] = self.tracks[t];
                 self.slots[kept] = self.slots[t];
                 kept += 1;
+            } else if self.tracks[t].state != TrackState::Tentative {
+                let Slot { measured, place_m, variance_m2, .. } = self.slots[t];
+                self.missing.remember(self.tracks[t].id, measured, place_m, variance_m2);
             }
         }
         self.tracks.truncate(kept);
         self.slots.truncate(kept);
     }
 
+    /// Gives whoever was confirmed in this cycle the id of who is missing there, if somebody is; tracks stay in order.
+    pub(crate) fn recognise(&mut self, speed_m_s: f64) {
+        for t in 0..self.tracks.len() {
+            if core::mem::take(&mut self.slots[t].is_new)
+                && let Some(id) = self.missing.take(&self.tracks[t], self.now, speed_m_s)
+            {
+                self.tracks[t].id = id;
+            }
+        }
+        for t in 1..self.tracks.len() {
+            let mut place = t;
+            while place > 0 && self.tracks[place - 1].id > self.tracks[place].id {
+                self.tracks.swap(place - 1, place);
+                self.slots.swap(place - 1, place);
+                place -= 1;
+            }
+        }
+    }
+
     /// Confirmed and coasting tracks.
     pub(crate) fn people_count(&self) -> usize {
         self.tracks.iter().filter(|t| t.state != TrackState::Tentative).count()
+    }
+
+    /// The confirmed or coasting track, if there is just one.
+    pub fn only_person(&self) -> Option<TrackId> {
+        let mut people = self.tracks.iter().filter(|t| t.state != TrackState::Tentative);
+        people.next().filter(|_| people.next().is_none()).map(|t| t.id)
     }
 
     /// An id never given before; `None` when there is none left.

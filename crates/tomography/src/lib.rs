@@ -160,6 +160,12 @@ impl State {
         State { segments: [None; MAX_LINKS], path: [0; MAX_LINKS], ignored: 0, buffers }
     }
 
+    /// The motion image of the last run that did not abstain; zeros before there was one, `None` without a room. When it
+    /// was made is the caller's to know.
+    pub fn motion_image(&self) -> Option<&VoxelImage> {
+        self.buffers.as_ref().map(|buffers| &buffers.motion.image)
+    }
+
     /// Links that [`Plan::add_link`] refused, since the start.
     pub fn ignored_links(&self) -> u32 {
         self.ignored

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod link;
 pub mod people;
 pub mod pose_frame;
+pub mod privacy;
 pub mod stage_config;
 pub mod status;
 pub mod tones;
@@ -29,11 +30,12 @@ pub use event::{BootRecord, Command, Event, Sender, Source};
 pub use frame::{AlignedFrame, CalibratedFrame, CsiFrame, FusedFrame, LinkObservation, RadioMeta, Samples};
 pub use ids::{CycleIndex, LinkId, Mac, NodeId, TrackId};
 pub use link::{CyclePlan, Identification, Layout, Link, Transmitter};
-pub use people::{Detection, PersonTrack, TrackState};
+pub use people::{Detection, Followed, PersonTrack, TrackState};
 pub use pose_frame::{
     Basis, Breathing, BreathingRate, Count, Fall, FallWatch, Heading, Keypoint, KeypointName, NoBreathing,
     NoPosture, Person, PoseFrame, Posture, PostureClass, Presence, PresenceBasis, Quality, UnknownReason,
 };
+pub use privacy::PrivacyMode;
 pub use status::{CalibrationState, Gate, LinkStatus, NodeHealth, RefusalReason};
 pub use tones::ToneGrid;
 pub use units::{Decibels, Hertz, Metres, Radians, Seconds, Timestamp};

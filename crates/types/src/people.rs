@@ -14,6 +14,21 @@ pub struct Detection {
     pub strength: f64,
 }
 
+/// Somebody whom a stage follows by itself: a posterior that holds all that was measured, and so no measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Followed {
+    /// That stage's own number of him, given once between two boots.
+    pub number: u32,
+    /// x, y, z in metres, then velocities in m/s: of the body's centre.
+    pub mean: [f64; 6],
+    /// Joint covariance.
+    pub covariance: [[f64; 6]; 6],
+    /// Probability that this is a person.
+    pub existence: f64,
+    /// False while nothing shows him: he keeps still, and is held where he stopped.
+    pub measured: bool,
+}
+
 /// Life of a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -62,6 +77,17 @@ impl Canonical for Detection {
         out.f64s(position_m);
         covariance_m2.iter().for_each(|row| out.f64s(row));
         out.f64(*strength);
+    }
+}
+
+impl Canonical for Followed {
+    fn canonical<S: Sink>(&self, out: &mut S) {
+        let Self { number, mean, covariance, existence, measured } = self;
+        out.u32(*number);
+        out.f64s(mean);
+        covariance.iter().for_each(|row| out.f64s(row));
+        out.f64(*existence);
+        out.bool(*measured);
     }
 }
 

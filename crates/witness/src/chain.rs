@@ -297,6 +297,7 @@ mod tests {
             software: "test".into(),
             config: Vec::new(),
             predecessor: None,
+            privacy: wavewitness_types::PrivacyMode::RawResearch,
         }
     }
 

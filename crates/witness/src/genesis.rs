@@ -3,7 +3,7 @@
 use crate::context;
 use crate::digest::{Digest, Digester};
 use wavewitness_types::canonical::Reader;
-use wavewitness_types::{Canonical, Sink, Source, Timestamp};
+use wavewitness_types::{Canonical, PrivacyMode, Sink, Source, Timestamp};
 
 /// The chain that a chain continues, after its configuration changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +27,13 @@ pub struct Genesis {
     pub started: Timestamp,
     /// Name and version of the software that began it.
     pub software: String,
-    /// Canonical bytes of the engine's configuration.
+    /// Canonical bytes of the engine's configuration; where the privacy mode withholds them,
+    /// [`Genesis::withheld_config`] of them.
     pub config: Vec<u8>,
     /// The chain before it, if any.
     pub predecessor: Option<Predecessor>,
+    /// The mode under which all of the chain was kept.
+    pub privacy: PrivacyMode,
 }
 
 impl Genesis {
@@ -42,10 +45,17 @@ impl Genesis {
         Digester::of(context::GENESIS, self)
     }
 
+    /// What stands for a configuration that is withheld: its digest, with 32 bytes.
+    pub fn withheld_config(config: &[u8]) -> Vec<u8> {
+        let mut digester = Digester::new(context::CONFIG);
+        digester.put(config);
+        digester.finish().0.to_vec()
+    }
+
     /// Reads canonical bytes; `None` if they are not exactly one genesis.
     pub fn from_canonical_bytes(bytes: &[u8]) -> Option<Genesis> {
         let mut r = Reader::new(bytes);
-        let genesis = Genesis {
+        let mut genesis = Genesis {
             specification: r.u32()?,
             numerics: r.u32()?,
             source: Source::from_code(r.u8()?)?,
@@ -54,7 +64,13 @@ impl Genesis {
             config: r.bytes(Genesis::MAX_CONFIG_BYTES)?.to_vec(),
             predecessor: r
                 .option(|r| Some(Predecessor { genesis: Digest(r.array()?), head: Digest(r.array()?) }))?,
+            privacy: PrivacyMode::RawResearch,
         };
+        // Left out where nothing is withheld: a genesis from before there were modes is one of these.
+        if r.remaining() > 0 {
+            genesis.privacy =
+                PrivacyMode::from_code(r.u8()?).filter(|&mode| mode != PrivacyMode::RawResearch)?;
+        }
         r.finished()?;
         Some(genesis)
     }
@@ -62,7 +78,7 @@ impl Genesis {
 
 impl Canonical for Genesis {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { specification, numerics, source, started, software, config, predecessor } = self;
+        let Self { specification, numerics, source, started, software, config, predecessor, privacy } = self;
         out.u32(*specification);
         out.u32(*numerics);
         source.canonical(out);
@@ -74,6 +90,9 @@ impl Canonical for Genesis {
             genesis.canonical(s);
             head.canonical(s);
         });
+        if *privacy != PrivacyMode::RawResearch {
+            out.u8(*privacy as u8);
+        }
     }
 }
 
@@ -91,6 +110,7 @@ mod tests {
             software: "wavewitness 0.1.0".into(),
             config: vec![1, 2, 3],
             predecessor: None,
+            privacy: PrivacyMode::RawResearch,
         };
         assert_eq!(Genesis::from_canonical_bytes(&genesis.to_canonical_bytes()), Some(genesis.clone()));
         let variants = [
@@ -104,10 +124,14 @@ mod tests {
                 predecessor: Some(Predecessor { genesis: Digest::ZERO, head: Digest::ZERO }),
                 ..genesis.clone()
             },
+            Genesis { privacy: PrivacyMode::Strict, ..genesis.clone() },
         ];
         for v in variants {
             assert_ne!(v.digest(), genesis.digest(), "{v:?}");
             assert_eq!(Genesis::from_canonical_bytes(&v.to_canonical_bytes()), Some(v));
         }
+        let with = |byte: u8| [genesis.to_canonical_bytes(), vec![byte]].concat();
+        assert_eq!(Genesis::from_canonical_bytes(&with(0)), None, "two ways to say the same");
+        assert_eq!(Genesis::from_canonical_bytes(&with(5)), None);
     }
 }

@@ -30,6 +30,8 @@ pub mod context {
     pub const STAGE: &str = "wavewitness v1 stage";
     /// Digest of what was published.
     pub const OUTPUT: &str = "wavewitness v1 output";
+    /// What stands in a genesis for a configuration that its privacy mode withholds.
+    pub const CONFIG: &str = "wavewitness v1 configuration";
     /// The chain step.
     pub const CHAIN: &str = "wavewitness v1 chain";
 }

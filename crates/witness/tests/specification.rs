@@ -1,6 +1,6 @@
 //! Guards the worked example of `docs/witness.md`: the page and the code say the same bytes.
 
-use wavewitness_types::{BootRecord, Canonical, CycleIndex, Event, Sender, Source, Timestamp};
+use wavewitness_types::{BootRecord, Canonical, CycleIndex, Event, PrivacyMode, Sender, Source, Timestamp};
 use wavewitness_witness::{Chain, Digest, EntryKind, Genesis, Stage, Witness, event_inputs};
 
 fn document() -> String {
@@ -30,6 +30,7 @@ fn the_worked_example_is_what_the_code_computes() {
         software: "example".into(),
         config: vec![],
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     };
     assert_eq!(hex(&genesis.to_canonical_bytes()), value("genesis bytes"));
     assert_eq!(genesis.digest().to_string(), value("chain_0"));

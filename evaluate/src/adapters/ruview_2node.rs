@@ -10,7 +10,7 @@ use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_journal::Capture;
 use wavewitness_types::{
     BootRecord, CalibrationState, Canonical, CycleIndex, Event, LinkId, LinkStatus, PoseFrame, Presence,
-    PresenceBasis, Timestamp, Transmitter,
+    PresenceBasis, PrivacyMode, Timestamp, Transmitter,
 };
 use wavewitness_witness::{Genesis, SPECIFICATION};
 
@@ -65,6 +65,7 @@ pub(crate) fn replay(path: &Path, mut each: impl FnMut(f64, &PoseFrame)) -> Resu
         software: concat!("wavewitness ", env!("CARGO_PKG_VERSION")).to_owned(),
         config: EngineConfig::default().to_canonical_bytes(),
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     };
     let mut engine = Replayer::new(&genesis).map_err(|e| Failure(e.to_string()))?;
     engine.apply(&Event::Boot { at: start, record: BootRecord::default() });

@@ -1,15 +1,11 @@
-//! A scene through the engine, cycle by cycle.
+//! A scene through the engine, cycle by cycle, beside its truth.
 
 use crate::Failure;
-use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
+use wavewitness_engine::EngineConfig;
 use wavewitness_fixtures::{Scene, Simulation, TruthPose};
-use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, Gate, Person, PoseFrame, Presence, Source, Timestamp,
-};
-use wavewitness_witness::{Genesis, SPECIFICATION};
+use wavewitness_golden::drive::{CALIBRATE_AT, Drive};
+use wavewitness_types::{FallWatch, Gate, Person, PoseFrame, Presence, Timestamp};
 
-/// When the operator says that the room is empty: the cycle's number.
-const CALIBRATE_AT_CYCLE: u64 = 20;
 /// Who is there: see the definitions of [`crate::room`].
 const THERE_WEIGHT: f64 = 0.5;
 
@@ -28,6 +24,10 @@ pub struct Cycle {
     pub count: Option<u8>,
     /// The room's gate.
     pub gate: Gate,
+    /// Whether falls are watched.
+    pub watched: bool,
+    /// When the newest fall that is published was decided, nanoseconds of the host's clock.
+    pub fall: Option<Timestamp>,
 }
 
 /// Every cycle of a scene. People are those with a skeleton (`Scene::actors`); the stages' parameters are those of `settings`,
@@ -37,39 +37,13 @@ pub struct Cycle {
 /// If the engine refuses the configuration.
 pub fn run(scene: &Scene, seed: u64, settings: &EngineConfig) -> Result<Vec<Cycle>, Failure> {
     let config = EngineConfig { geometry: scene.geometry(), cycle: scene.cycle_plan(), ..settings.clone() };
-    let genesis = Genesis {
-        specification: SPECIFICATION,
-        numerics: NUMERICS_VERSION,
-        source: Source::Simulated,
-        started: scene.start,
-        software: "evaluate room".to_owned(),
-        config: config.to_canonical_bytes(),
-        predecessor: None,
-    };
-    let mut engine = Replayer::new(&genesis).map_err(|e| Failure(e.to_string()))?;
-    engine.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });
-    let period_ns = config.cycle.cycle_ns;
-    let mut out = Vec::new();
-    let mut index = 0;
-    let mut end = scene.start.plus_nanos(period_ns);
-    let mut until = |at: Timestamp, engine: &mut Replayer| {
-        while at >= end {
-            if index == CALIBRATE_AT_CYCLE {
-                engine.apply(&Event::Command { at: end, command: Command::StartCalibration });
-            }
-            if let Applied::Cycle(report) = engine.apply(&Event::Tick { at: end, cycle: CycleIndex(index) }) {
-                out.push(cycle(scene, end, &report.frame));
-            }
-            index += 1;
-            end = end.plus_nanos(period_ns);
-        }
-    };
-    for datagram in Simulation::new(scene, seed) {
-        until(datagram.at, &mut engine);
-        engine.apply(&datagram.into_event());
-    }
     // Where the last datagrams are lost, their cycles are still published.
-    until(scene.start.plus_nanos(scene.duration_ns), &mut engine);
+    let until = Some(scene.start.plus_nanos(scene.duration_ns));
+    let drive = Drive { scene, config: &config, calibrate_at: Some(CALIBRATE_AT), until };
+    let mut out = Vec::new();
+    drive
+        .run(Simulation::new(scene, seed), |end, report| out.push(cycle(scene, end, &report.frame)))
+        .map_err(|e| Failure(e.to_string()))?;
     Ok(out)
 }
 
@@ -87,6 +61,11 @@ fn cycle(scene: &Scene, at: Timestamp, frame: &PoseFrame) -> Cycle {
         },
         count: frame.count.most_probable(),
         gate: frame.gate,
+        watched: matches!(frame.fall, FallWatch::Watching(_)),
+        fall: match frame.fall {
+            FallWatch::Watching(Some(fall)) => Some(fall.at),
+            FallWatch::Watching(None) | FallWatch::Unknown(_) => None,
+        },
     }
 }
 

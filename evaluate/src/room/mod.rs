@@ -35,16 +35,25 @@
 //! * **Within 1 sigma**: share of errors along each axis that are at most the published sigma; 0.683 if errors are Gaussian and
 //!   sigmas right.
 //!
+//! * **Posture**: cycles × people by the truth's class (a transition belongs to its beginning until half of it is over) and by
+//!   what is published of the person whom the assignment gives: a class, `unknown`, or nobody at all.
+//! * **Falls**: a fall lasts until the body is on the floor. It is *found* if a new fall is reported between its begin and
+//!   [`posture::FOUND_WITHIN_S`] after the floor; its delay counts from the floor to the first message that says so. A *false fall* is a
+//!   report that belongs to no fall; rates are of the hours in which falls are watched.
+//!
 //! Nothing random: the same suite and seeds give the same report on any number of threads.
 //!
 //! Sources: Bernardin, Stiefelhagen, *Evaluating multiple object tracking performance: the CLEAR MOT metrics*, EURASIP J. Image
 //! Video Process. 2008. Ristani et al., *Performance measures and a data set for multi-target, multi-camera tracking*, ECCV Workshops 2016.
 //! Yang, Ramanan, *Articulated human detection with flexible mixtures of parts*, IEEE TPAMI 35(12), 2013.
 
+mod activity;
 mod assign;
+pub mod degradation;
 mod drive;
 mod keypoints;
 mod plot;
+pub mod posture;
 pub mod scenes;
 mod score;
 mod tables;
@@ -54,7 +63,7 @@ pub mod tracking;
 
 pub use drive::{Cycle, run};
 pub use keypoints::{Joint, Keypoints, Template};
-pub use score::Score;
+pub use score::{Score, quantile};
 
 use crate::plots::Drawing;
 use crate::{Failure, Report};
@@ -107,7 +116,14 @@ pub struct Outcome {
 /// If the engine refuses a setting, or something can't be drawn.
 pub fn evaluate(request: &Request) -> Result<Outcome, Failure> {
     let jobs = scenes::jobs(request);
-    let done = in_threads(&jobs, request.draw, &request.config()?)?;
+    let config = request.config()?;
+    let finished = AtomicUsize::new(0);
+    let done = in_threads(jobs.len(), |k| {
+        let result = one(&jobs[k], request.draw, &config);
+        let count = finished.fetch_add(1, Ordering::Relaxed) + 1;
+        eprintln!("{count}/{}: {}, seed {}", jobs.len(), jobs[k].title(), jobs[k].seed);
+        result
+    })?;
     let mut drawings = Vec::new();
     let mut scores = Vec::new();
     for (score, drawing) in done {
@@ -119,26 +135,26 @@ pub fn evaluate(request: &Request) -> Result<Outcome, Failure> {
 
 type Done = (Score, Option<Drawing>);
 
-/// Results in the order of the jobs, whichever thread did them.
-fn in_threads(jobs: &[Job], draw: bool, config: &EngineConfig) -> Result<Vec<Done>, Failure> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
-    let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let slots: Vec<Mutex<Option<Result<Done, Failure>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();
+/// Results in the order of the numbers from 0 on, whichever thread did them.
+fn in_threads<T: Send>(
+    count: usize,
+    work: impl Fn(usize) -> Result<T, Failure> + Sync,
+) -> Result<Vec<T>, Failure> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let next = AtomicUsize::new(0);
+    let slots: Vec<Mutex<Option<Result<T, Failure>>>> = (0..count).map(|_| Mutex::new(None)).collect();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&k| k < jobs.len())
-                {
-                    let result = one(&jobs[index], draw, config);
+                while let Some(index) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&k| k < count) {
+                    let result = work(index);
                     *slots[index].lock().expect("no thread panicked") = Some(result);
-                    let count = finished.fetch_add(1, Ordering::Relaxed) + 1;
-                    eprintln!("{count}/{}: {}, seed {}", jobs.len(), jobs[index].title(), jobs[index].seed);
                 }
             });
         }
     });
     let taken = slots.into_iter().map(|slot| slot.into_inner().expect("no thread panicked"));
-    taken.map(|result| result.expect("every job was done")).collect()
+    taken.map(|result| result.expect("every number was done")).collect()
 }
 
 fn one(job: &Job, draw: bool, config: &EngineConfig) -> Result<Done, Failure> {

@@ -1,25 +1,23 @@
 //! What is run: a scene for each question, all in the mesh's room of four nodes with the impairments of an ordinary day.
 
 use super::Request;
+use super::activity::{PART_S, daily, falls};
 use wavewitness_fixtures::body::Build;
 use wavewitness_fixtures::crowd::Habits;
 use wavewitness_fixtures::scene::{Outage, SECOND_NS};
 use wavewitness_fixtures::things::Fan;
 use wavewitness_fixtures::{Actor, Scene, Script, scenes};
-use wavewitness_types::NodeId;
 
 /// Nobody comes in before, seconds: the baseline of the empty room takes 20 s of frames, at half of them lost 40 s.
 pub const ENTER_S: u32 = 60;
 const ENTER: f64 = ENTER_S as f64;
-/// The node that is missing where one is.
-const MISSING: NodeId = NodeId(3);
 
 /// How long the runs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
-    /// Two minutes of one and two people, five of the empty room, a corner of the degradation table.
+    /// Two minutes of one and two people, five of the empty room, six falls, ten minutes of daily life.
     Quick,
-    /// Ten minutes (12,000 cycles) of one and two people, an hour of the empty room, the whole table.
+    /// Ten minutes (12,000 cycles) of one and two people, an hour of the empty room, 24 falls a seed, ten hours of daily life.
     Full,
 }
 
@@ -38,21 +36,10 @@ pub enum Question {
     Return,
     /// Nobody; a fan runs in the middle half; a node restarts, another is away for a while.
     Empty,
-    /// Two people of chance under impairments.
-    Degraded(Cell),
-}
-
-/// A cell of the degradation table.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cell {
-    /// Share of datagrams lost, one by one.
-    pub loss: f64,
-    /// Error vector and noise floor above the default, dB.
-    pub noise_db: i8,
-    /// Whether node 3 is away throughout, though the configuration names it.
-    pub missing: bool,
-    /// Whether nodes' clocks drift by up to 120 ppm (default 12) and miss their slots by 2 ms (default 0.1 ms), one sigma.
-    pub clocks: bool,
+    /// One person falls again and again.
+    Falls,
+    /// A part of ten hours of daily life without a fall.
+    Daily,
 }
 
 impl Question {
@@ -93,22 +80,9 @@ impl Job {
             Question::SideBySide => "side by side".to_owned(),
             Question::Return => "leave and return".to_owned(),
             Question::Empty => "empty room".to_owned(),
-            Question::Degraded(cell) => cell.title(),
+            Question::Falls => "falls".to_owned(),
+            Question::Daily => "daily life".to_owned(),
         }
-    }
-}
-
-impl Cell {
-    /// As a line of the table.
-    pub fn title(self) -> String {
-        let noise = if self.noise_db == 0 {
-            "noise default".to_owned()
-        } else {
-            format!("noise +{} dB", self.noise_db)
-        };
-        let nodes = if self.missing { "3 of 4 nodes" } else { "4 nodes" };
-        let clocks = if self.clocks { "clocks off" } else { "clocks default" };
-        format!("loss {:.0} %, {noise}, {nodes}, {clocks}", 100.0 * self.loss)
     }
 }
 
@@ -130,21 +104,12 @@ pub fn jobs(request: &Request) -> Vec<Job> {
     add(Question::SideBySide, &|_| side_by_side());
     add(Question::Return, &|_| leave_and_return());
     add(Question::Empty, &|_| empty(minutes(5, 60)));
-    for cell in cells(quick) {
-        add(Question::Degraded(cell), &|seed| degraded(cell, seed, minutes(1, 2)));
-    }
-    out
-}
-
-fn cells(quick: bool) -> Vec<Cell> {
-    let losses: &[f64] = if quick { &[0.0, 0.3] } else { &[0.0, 0.1, 0.3, 0.5] };
-    let mut out = Vec::new();
-    for noise_db in if quick { vec![0] } else { vec![0, 6] } {
-        for missing in [false, true] {
-            for clocks in if quick { vec![false] } else { vec![false, true] } {
-                out.extend(losses.iter().map(|&loss| Cell { loss, noise_db, missing, clocks }));
-            }
-        }
+    add(Question::Falls, &|seed| falls(seed, if quick { 6 } else { 24 }));
+    // Ten hours in all, however many seeds are asked for.
+    let (parts, seconds) = if quick { (2, 300) } else { (20, PART_S) };
+    for part in 0..parts {
+        let seed = request.first_seed + part;
+        out.push(Job { question: Question::Daily, scene: daily(seed, seconds), seed });
     }
     out
 }
@@ -155,28 +120,8 @@ pub fn people(seed: u64, count: u32, seconds: u64) -> Scene {
     scenes::people(seed, count, u64::from(ENTER_S) + seconds, habits)
 }
 
-fn degraded(cell: Cell, seed: u64, seconds: u64) -> Scene {
-    let mut scene = people(seed, 2, seconds);
-    scene.network.loss = cell.loss;
-    scene.network.burst_begin = 0.0;
-    scene.radio.error_vector_db += f64::from(cell.noise_db);
-    scene.radio.noise_floor_dbm += cell.noise_db;
-    for node in &mut scene.nodes {
-        if cell.missing && node.id == MISSING {
-            node.outages = vec![Outage { from_ns: 0, until_ns: u64::MAX, reboots: false }];
-        }
-        if cell.clocks {
-            node.drift_ppm *= 10;
-        }
-    }
-    if let Some(mesh) = scene.mesh.as_mut().filter(|_| cell.clocks) {
-        mesh.slot_jitter_ns = 2_000_000;
-    }
-    scene
-}
-
 /// A scene that lasts as long as its people do something.
-fn scripted(name: &str, scripts: Vec<Script>) -> Scene {
+pub(super) fn scripted(name: &str, scripts: Vec<Script>) -> Scene {
     let scripts: Vec<Script> = scripts.into_iter().map(Script::done).collect();
     let longest_ns = scripts.iter().map(Script::duration_ns).max().unwrap_or(0);
     let mut scene = Scene::mesh(name, longest_ns.div_ceil(SECOND_NS)).with_impairments();
@@ -283,10 +228,21 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_every_cell_once_and_an_absence_is_at_most_five_seconds() {
-        let request =
-            Request { suite: Suite::Full, first_seed: 1, seeds: 1, draw: false, settings: Vec::new() };
-        assert_eq!(jobs(&request).iter().filter(|j| matches!(j.question, Question::Degraded(_))).count(), 32);
+    fn a_full_request_has_ten_hours_of_daily_life_however_many_seeds() {
+        for seeds in [1, 2] {
+            let request =
+                Request { suite: Suite::Full, first_seed: 1, seeds, draw: false, settings: Vec::new() };
+            let jobs = jobs(&request);
+            let daily: Vec<&Job> = jobs.iter().filter(|j| j.question == Question::Daily).collect();
+            let scored_ns: u64 =
+                daily.iter().map(|j| j.scene.duration_ns - u64::from(ENTER_S) * SECOND_NS).sum();
+            assert_eq!(scored_ns, 36_000 * SECOND_NS);
+            assert!(daily.windows(2).all(|w| w[0].seed != w[1].seed));
+        }
+    }
+
+    #[test]
+    fn an_absence_is_at_most_five_seconds() {
         let scene = leave_and_return();
         let there: Vec<bool> = (60 * SECOND_NS..scene.duration_ns)
             .step_by(100_000_000)

@@ -2,6 +2,7 @@
 
 use super::drive::Cycle;
 use super::keypoints::{Keypoints, Template};
+use super::posture::{Confusion, Falls};
 use super::tracking::{At, Clear, Identity, Tracking, apart_m, nearest};
 use std::collections::BTreeMap;
 use wavewitness_fixtures::Scene;
@@ -90,6 +91,10 @@ pub struct Score {
     pub gates: [u64; 4],
     /// Joints.
     pub keypoints: Keypoints,
+    /// Posture classes.
+    pub postures: Confusion,
+    /// Falls.
+    pub falls: Falls,
 }
 
 /// Who is there and who is published, in plan, and for each of the former the index of the latter.
@@ -121,12 +126,15 @@ impl Score {
         let template = Template::standing();
         let (mut out, mut tracking) = (Score::default(), Tracking::default());
         let (mut stills, mut returns) = (Stills::default(), Returns::default());
+        out.falls = Falls::of(cycles);
         for cycle in cycles {
             let pairs = Pairs::of(cycle);
             tracking.cycle(&pairs.truth, &pairs.shown);
             out.cycle(cycle);
             out.middles_m.extend(pairs.truth.iter().map(|t| apart_m(t.plan_m, middle)));
             for (who, at) in pairs.nearest.iter().enumerate() {
+                let posture = at.map(|index| &cycle.people[index].posture);
+                out.postures.take(cycle.truth[who].posture, posture);
                 let Some(index) = *at else { continue };
                 let (truth, person) = (&cycle.truth[who], &cycle.people[index]);
                 out.roots_m.push(apart_m(pairs.truth[who].plan_m, pairs.shown[index].plan_m));
@@ -194,6 +202,8 @@ impl Score {
             to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
         }
         self.keypoints.add(&other.keypoints);
+        self.postures.add(&other.postures);
+        self.falls.add(&other.falls);
     }
 }
 
@@ -294,20 +304,13 @@ impl Returns {
 mod tests {
     //! Guards what is counted of cycles, on cycles that are made by hand.
     use super::*;
-    use crate::room::testing::{person, standing};
+    use crate::room::testing::{empty_cycle, person, standing};
     use wavewitness_fixtures::TruthPose;
     use wavewitness_types::Person;
 
     fn cycle(k: u32, truth: Vec<TruthPose>, people: Vec<Person>) -> Cycle {
-        let count = u8::try_from(people.len()).ok();
-        Cycle {
-            t_s: 0.05 * f64::from(k + 1),
-            present: Some(!people.is_empty()),
-            truth,
-            people,
-            count,
-            gate: Gate::Accept,
-        }
+        let (count, present) = (u8::try_from(people.len()).ok(), Some(!people.is_empty()));
+        Cycle { present, truth, people, count, ..empty_cycle(k) }
     }
 
     fn score(cycles: &[Cycle], from_s: f64) -> Score {

@@ -1,8 +1,9 @@
 //! Truth and published people for tests.
 
+use super::drive::Cycle;
 use wavewitness_fixtures::body::Build;
 use wavewitness_fixtures::{Actor, Script, TruthPose};
-use wavewitness_types::{Basis, Keypoint, NoPosture, Person, Posture, TrackId, TrackState};
+use wavewitness_types::{Basis, Gate, Keypoint, NoPosture, Person, Posture, TrackId, TrackState};
 
 /// Somebody who stands at a place, faces +x, and does not breathe.
 pub fn standing(id: u32, plan_m: [f64; 2], stature_m: f64) -> TruthPose {
@@ -25,5 +26,19 @@ pub fn person(track: u32, truth: &TruthPose, off_m: [f64; 3], sigma_m: f32) -> P
         keypoints: truth.joints_m.map(key),
         posture: Posture::Unknown(NoPosture::NoData),
         heading: None,
+    }
+}
+
+/// The cycle of a number in which nobody is there and nothing is said.
+pub fn empty_cycle(k: u32) -> Cycle {
+    Cycle {
+        t_s: 0.05 * f64::from(k + 1),
+        truth: Vec::new(),
+        people: Vec::new(),
+        present: None,
+        count: None,
+        gate: Gate::Accept,
+        watched: false,
+        fall: None,
     }
 }

@@ -9,10 +9,13 @@
 //! Beside a golden lie the digests of its every cycle and the values of some ([`companion`]); [`names`] tells which link,
 //! tone and quantity a value is, and [`difference`] says all that of a golden that fails.
 //!
+//! [`drive`] is how any scene goes through the engine: the accuracy tables and the whole-system tests use it, too.
+//!
 //! What this crate does not do: it reads no journal and decides on no new golden (`proof-runner bless` does); it does not
 //! say whether a chain is right, only whether it is the one that was minted.
 
 pub mod companion;
+pub mod drive;
 mod explain;
 pub mod names;
 mod tap;
@@ -26,7 +29,9 @@ use std::ops::RangeInclusive;
 use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
 use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::{Scene, Simulation, scenes};
-use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, Sink, Source, Timestamp};
+use wavewitness_types::{
+    BootRecord, Canonical, Command, CycleIndex, Event, PrivacyMode, Sink, Source, Timestamp,
+};
 use wavewitness_witness::{Digest, Digester, Genesis, SPECIFICATION, Stage, Witness};
 
 const CYCLE_NS: u64 = 50_000_000;
@@ -163,6 +168,7 @@ pub fn genesis(golden: &Golden, config: &EngineConfig) -> Genesis {
         software: "golden".to_owned(),
         config: config.to_canonical_bytes(),
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     }
 }
 

@@ -297,13 +297,16 @@ impl<'a> Walk<'a> {
                 Some(())
             }
             Stage::Tomography => self.imaging(),
-            Stage::Pose => {
-                self.list("track", Self::track)?;
-                self.u16s(&["assigned", "born", "ignored", "deleted"])?;
-                self.f64("sum of NIS")
-            }
+            Stage::Pose => self.tracking(),
             Stage::World => self.world(),
         }
+    }
+
+    fn tracking(&mut self) -> Read {
+        self.list("track", Self::track)?;
+        self.u16s(&["assigned", "born", "ignored", "deleted"])?;
+        self.f64("sum of NIS")?;
+        self.verdict()
     }
 
     fn samples(&mut self) -> Read {
@@ -673,18 +676,36 @@ impl<'a> Walk<'a> {
     }
 
     fn body(&mut self) -> Read {
-        match self.code("posture known", 2)? {
-            0 => self.u8("why the posture is unknown").map(drop)?,
-            _ => {
-                self.u8("posture")?;
-                let classes = wavewitness_types::PostureClass::ALL;
-                classes.iter().try_for_each(|c| self.f32(&format!("probability of {}", c.name())))?;
-            }
-        }
+        self.posture()?;
         self.option("heading", |w, _| {
             w.f32("heading, rad")?;
             w.f32("its sigma, rad")
         })
+    }
+
+    fn posture(&mut self) -> Read {
+        if self.code("posture known", 2)? == 0 {
+            return self.u8("why the posture is unknown").map(drop);
+        }
+        self.u8("posture")?;
+        let classes = wavewitness_types::PostureClass::ALL;
+        classes.iter().try_for_each(|c| self.f32(&format!("probability of {}", c.name())))
+    }
+
+    fn verdict(&mut self) -> Read {
+        self.posture()?;
+        self.option("probabilities", |w, _| {
+            let classes = wavewitness_types::PostureClass::ALL;
+            classes.iter().try_for_each(|c| w.f64(&format!("probability of {}", c.name())))
+        })?;
+        self.f64("probability of the floor")?;
+        self.fall_watch()?;
+        self.option("evidence of a fall, nats", Self::f64)?;
+        for apart in ["10 ms", "30 ms", "a cycle", "two cycles", "four cycles"] {
+            self.f64(&format!("change over {apart}"))?;
+        }
+        self.f64("departure")?;
+        self.u8("departure known").map(drop)
     }
 
     fn fall_watch(&mut self) -> Read {

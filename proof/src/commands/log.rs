@@ -140,6 +140,11 @@ pub fn run(command: LogCommand) -> ExitCode {
         LogCommand::VerifyProof(args) => (args.json, verify(&args)),
         LogCommand::Consistency(args) => (args.json, consistent(&args)),
     };
+    finish(json, result)
+}
+
+/// The exit code of an answer; what went wrong is said.
+pub fn finish(json: bool, result: Result<bool, LogError>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

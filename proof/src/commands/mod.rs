@@ -1,3 +1,4 @@
 //! Commands of `proof-runner` by subject.
 
+pub mod clip;
 pub mod log;

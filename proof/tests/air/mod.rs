@@ -2,16 +2,13 @@
 //! exactly the impairments that a test asks for, in the wire format of the nodes; and what the engine publishes of them.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use wavewitness_engine::{Applied, EngineConfig, NUMERICS_VERSION, Replayer};
+use wavewitness_engine::EngineConfig;
 use wavewitness_fixtures::channel::{LAST_TONE, LIGHT_M_S, TONE_COUNT, Tones, add_path, entry, mean_power};
 use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::wire::{self, CsiHeader};
 use wavewitness_fixtures::{Datagram, Scene, Simulation};
-use wavewitness_types::{
-    BootRecord, Canonical, Command, CycleIndex, Event, LinkStatus, NodeHealth, PoseFrame, Presence, Sender,
-    Source, Transmitter,
-};
-use wavewitness_witness::{Genesis, SPECIFICATION};
+use wavewitness_golden::drive::{CALIBRATE_AT, Drive};
+use wavewitness_types::{LinkStatus, NodeHealth, PoseFrame, Presence, Sender, Transmitter};
 
 pub const CYCLE_NS: u64 = 50_000_000;
 const CENTRE_HZ: f64 = 2.437e9;
@@ -179,33 +176,10 @@ pub fn publish(
     config: &EngineConfig,
     datagrams: impl IntoIterator<Item = Datagram>,
 ) -> Vec<(f64, PoseFrame)> {
-    let genesis = Genesis {
-        specification: SPECIFICATION,
-        numerics: NUMERICS_VERSION,
-        source: Source::Simulated,
-        started: scene.start,
-        software: "test".to_owned(),
-        config: config.to_canonical_bytes(),
-        predecessor: None,
-    };
-    let mut replayer = Replayer::new(&genesis).unwrap();
-    replayer.apply(&Event::Boot { at: scene.start, record: BootRecord::default() });
     let mut out = Vec::new();
-    let mut end = scene.start.plus_nanos(CYCLE_NS);
-    for datagram in datagrams {
-        while datagram.at >= end {
-            let cycle = out.len() as u64;
-            if cycle == 20 {
-                replayer.apply(&Event::Command { at: end, command: Command::StartCalibration });
-            }
-            if let Applied::Cycle(report) = replayer.apply(&Event::Tick { at: end, cycle: CycleIndex(cycle) })
-            {
-                out.push((end.seconds_since(scene.start), report.frame.clone()));
-            }
-            end = end.plus_nanos(CYCLE_NS);
-        }
-        replayer.apply(&datagram.into_event());
-    }
+    Drive { scene, config, calibrate_at: Some(CALIBRATE_AT), until: None }
+        .run(datagrams, |end, report| out.push((end.seconds_since(scene.start), report.frame.clone())))
+        .unwrap();
     out
 }
 

@@ -10,7 +10,7 @@ use wavewitness_journal::{
 };
 use wavewitness_proof::report::Report;
 use wavewitness_proof::{replay, verify};
-use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, Source, Timestamp};
+use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::{Chain, Genesis, SPECIFICATION, Witness};
 
 pub const CYCLE_NS: u64 = 50_000_000;
@@ -70,6 +70,7 @@ pub fn genesis(scene: &Scene, config: &EngineConfig) -> Genesis {
         software: "system test".to_owned(),
         config: config.to_canonical_bytes(),
         predecessor: None,
+        privacy: PrivacyMode::RawResearch,
     }
 }
 

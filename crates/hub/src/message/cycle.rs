@@ -49,8 +49,29 @@ pub struct Cycle {
     /// Links, ascending by id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub links: Option<Vec<Link>>,
+    /// Zones, in the order of the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Vec<Zone>>,
     /// What the witness says of this cycle.
     pub witness: Witness,
+}
+
+/// One zone. Computed by the shell from the people of the cycle: not witnessed itself, but from what is.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Zone {
+    /// Its name.
+    pub name: String,
+    /// `occupied`, `vacant` or `unknown`.
+    pub state: &'static str,
+    /// Why it is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// Probability that somebody who is located is in it; `null` where that can't be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Option<f32>>,
+    /// Whether somebody in it moves; `null` where that can't be said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub motion: Option<Option<bool>>,
 }
 
 /// Is anybody there?
@@ -139,7 +160,8 @@ pub enum FallWatch {
         /// Probability that it was a fall.
         probability: f32,
         /// The track; `null` if nobody was placed.
-        person: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        person: Option<Option<u32>>,
     },
 }
 
@@ -267,9 +289,11 @@ pub struct Node {
     /// Nothing was heard of it lately.
     pub silent: bool,
     /// Mean signal strength; `null` if the radio did not say.
-    pub rssi_dbm: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rssi_dbm: Option<Option<f32>>,
     /// What the node itself claims.
-    pub hint: Hint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Hint>,
 }
 
 /// What a node claims; not our measurement.
@@ -286,7 +310,7 @@ pub struct Hint {
 pub struct Link {
     /// Its number.
     pub id: u16,
-    /// `node 1`, a MAC address, or `ambient 1`.
+    /// `node 1`, a MAC address, or `ambient 1`; `station` where the privacy mode withholds the address.
     pub tx: String,
     /// The receiving node.
     pub rx: u8,
@@ -295,25 +319,33 @@ pub struct Link {
     /// `mac`, `slot`, `beacon-phase` or `shape`.
     pub identified_by: &'static str,
     /// Incoherence of its own frames.
-    pub within_distance: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_distance: Option<Option<f32>>,
     /// And to the nearest other link.
-    pub between_distance: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub between_distance: Option<Option<f32>>,
     /// Since the hub's start.
     pub frames: u64,
     /// In this cycle.
     pub cycle_frames: u16,
     /// `accept`, `predict-only`, `reject` or `recalibrate`.
-    pub gate: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<&'static str>,
     /// With the baseline, 0..1.
-    pub coherence: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coherence: Option<Option<f32>>,
     /// Share in the fusion.
-    pub attention: f32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention: Option<f32>,
     /// Over the quiet level.
-    pub motion: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub motion: Option<Option<f32>>,
     /// Of the impulse response.
-    pub dominant_ratio: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dominant_ratio: Option<Option<f32>>,
     /// Of the impulse response, ns.
-    pub delay_spread_ns: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay_spread_ns: Option<Option<f32>>,
     /// Of its baseline.
     pub calibration: Calibration,
 }
@@ -350,7 +382,7 @@ pub struct Witness {
     pub chain: String,
 }
 
-/// One cycle, nothing withheld.
+/// One cycle, nothing withheld; zones are the shell's to fill in.
 pub fn cycle(frame: &PoseFrame, witness: &wavewitness_witness::Witness, genesis: &Digest) -> Cycle {
     Cycle {
         cycle: frame.cycle.0,
@@ -367,6 +399,7 @@ pub fn cycle(frame: &PoseFrame, witness: &wavewitness_witness::Witness, genesis:
         quality: quality(&frame.quality),
         nodes: Some(nodes(frame)),
         links: Some(links(frame)),
+        zones: Some(Vec::new()),
         witness: Witness {
             genesis: genesis.to_string(),
             inputs: witness.inputs.to_string(),
@@ -423,7 +456,7 @@ fn fall(watch: &types::FallWatch) -> FallWatch {
         types::FallWatch::Watching(Some(fall)) => FallWatch::Fallen {
             at: iso8601(fall.at),
             probability: fall.probability,
-            person: fall.person.map(|id| id.0),
+            person: Some(fall.person.map(|id| id.0)),
         },
     }
 }
@@ -478,8 +511,8 @@ fn node(node: &types::NodeHealth, at: Timestamp) -> Node {
         reboots: node.reboots,
         id_conflict: node.id_conflict,
         silent: node.silent,
-        rssi_dbm: node.rssi_dbm,
-        hint: Hint { presence: node.hint_presence, provenance: "node" },
+        rssi_dbm: Some(node.rssi_dbm),
+        hint: Some(Hint { presence: node.hint_presence, provenance: "node" }),
     }
 }
 
@@ -513,16 +546,16 @@ fn link(status: &types::LinkStatus) -> Link {
         rx: status.link.rx().0,
         layout: status.link.layout().name(),
         identified_by: status.identification.name(),
-        within_distance: status.within_distance,
-        between_distance: status.between_distance,
+        within_distance: Some(status.within_distance),
+        between_distance: Some(status.between_distance),
         frames: status.frames,
         cycle_frames: status.cycle_frames,
-        gate: status.gate.name(),
-        coherence: status.coherence,
-        attention: status.attention,
-        motion: status.motion,
-        dominant_ratio: status.dominant_ratio,
-        delay_spread_ns: status.delay_spread_ns,
+        gate: Some(status.gate.name()),
+        coherence: Some(status.coherence),
+        attention: Some(status.attention),
+        motion: Some(status.motion),
+        dominant_ratio: Some(status.dominant_ratio),
+        delay_spread_ns: Some(status.delay_spread_ns),
         calibration: calibration(&status.calibration),
     }
 }

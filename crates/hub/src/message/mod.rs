@@ -4,17 +4,22 @@
 //! privacy mode. Nothing leaves the hub but through these types, so that one place can redact them.
 
 mod cycle;
+pub mod live;
+mod status;
 mod world;
 
 pub use cycle::{
-    Breathing, Calibration, Count, Cycle, Hint, Keypoint, Link, Node, Person, Presence, Quality, Witness,
-    cycle, links, nodes, presence,
+    Breathing, Calibration, Count, Cycle, FallWatch, Heading, Hint, Keypoint, Link, Node, Person, Posture,
+    Presence, Quality, Witness, Zone, cycle, links, nodes, presence,
 };
-pub use world::{World, world};
+pub use live::Live;
+pub use status::{ComputeUs, Last, LogStatus, Status, status};
+
+pub use world::{Happening, Room, Sensor, World, WorldEvent, WorldLink, WorldPerson, world};
 
 use crate::clock::iso8601;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wavewitness_types::pose_frame::KEYPOINT_NAMES;
 use wavewitness_types::{Source, Transmitter};
 use wavewitness_witness::Genesis;
@@ -55,6 +60,10 @@ pub struct Hello {
     pub cycle_hz: u32,
     /// Names of the keypoints in their order.
     pub keypoints: Vec<&'static str>,
+    /// The privacy mode: `docs/privacy.md`.
+    pub privacy: &'static str,
+    /// What it withholds, by name.
+    pub withheld: Vec<&'static str>,
 }
 
 /// Cycles were left out for a client.
@@ -73,6 +82,58 @@ pub struct Stopped {
     pub reason: String,
 }
 
+/// The answer of `/health`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct HealthAnswer {
+    /// Whether it publishes.
+    pub live: bool,
+    /// Whether it is to be relied on.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// The answer of `/health/live`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LiveAnswer {
+    /// Whether it publishes.
+    pub live: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// The answer of `/health/ready`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ReadyAnswer {
+    /// Whether it is to be relied on.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// What is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ErrorAnswer {
+    /// Field, value and what is allowed.
+    pub error: String,
+}
+
+/// The body of `POST /api/v1/calibration`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationRequest {
+    /// What to do.
+    #[schemars(extend("enum" = ["start", "cancel", "clear"]))]
+    pub action: String,
+}
+
+/// An order was taken into the running cycle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Accepted {
+    /// The order.
+    pub accepted: String,
+}
+
 impl Message {
     /// The message as JSON.
     pub fn to_json(&self) -> String {
@@ -81,8 +142,8 @@ impl Message {
 }
 
 /// The first message to a client.
-pub fn hello(genesis: &Genesis, source: Source) -> Message {
-    Message::Hello(Hello {
+pub fn hello(genesis: &Genesis, source: Source) -> Hello {
+    Hello {
         schema: SCHEMA_VERSION,
         software: genesis.software.clone(),
         numerics: genesis.numerics,
@@ -91,17 +152,9 @@ pub fn hello(genesis: &Genesis, source: Source) -> Message {
         source: source.name(),
         cycle_hz: 20,
         keypoints: KEYPOINT_NAMES.to_vec(),
-    })
-}
-
-/// Told to a client when cycles were left out for it because it was slow.
-pub fn dropped(cycles: u64, total: u64) -> Message {
-    Message::Dropped(Dropped { cycles, total })
-}
-
-/// Told to every client when nothing is published any more.
-pub fn stopped(reason: &str) -> Message {
-    Message::Stopped(Stopped { reason: reason.to_owned() })
+        privacy: genesis.privacy.name(),
+        withheld: crate::privacy::withheld(genesis.privacy),
+    }
 }
 
 /// A transmitter in words.

@@ -22,8 +22,9 @@ pub struct World {
     /// The last events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<WorldEvent>>,
-    /// Events since the start.
-    pub events_total: u64,
+    /// Events since the start, those of zones not among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events_total: Option<u64>,
 }
 
 /// A box.
@@ -59,8 +60,9 @@ pub struct WorldLink {
     pub observed_by: u8,
     /// Its baseline.
     pub calibration: Calibration,
-    /// When it was disturbed last, UTC.
-    pub disturbed: Option<String>,
+    /// When it was disturbed last, UTC; `null` if never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disturbed: Option<Option<String>>,
 }
 
 /// A track.
@@ -90,7 +92,7 @@ pub struct WorldEvent {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Happening {
     /// What is said of presence changed.
@@ -100,6 +102,13 @@ pub enum Happening {
         /// Why it is unknown.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<&'static str>,
+    },
+    /// What is said of a zone changed.
+    Zone {
+        /// Its name.
+        zone: String,
+        /// `occupied`, `vacant` or `unknown`.
+        state: &'static str,
     },
     /// A track was confirmed.
     TrackConfirmed {
@@ -130,7 +139,7 @@ pub enum Happening {
     },
 }
 
-/// The world graph, nothing withheld.
+/// The world graph, nothing withheld; events of zones are the shell's to add.
 pub fn world(graph: &Graph) -> World {
     World {
         room: graph.room().map(|r| Room { min_m: r.min_m, max_m: r.max_m }),
@@ -147,14 +156,14 @@ pub fn world(graph: &Graph) -> World {
                 tx: transmitter(l.ends.tx()),
                 observed_by: l.ends.rx().0,
                 calibration: calibration(&l.calibration),
-                disturbed: l.disturbed.map(iso8601),
+                disturbed: Some(l.disturbed.map(iso8601)),
             })
             .collect(),
         people: Some(people(graph)),
         events: Some(
             graph.events().map(|e| WorldEvent { at: iso8601(e.at), event: happening(&e.kind) }).collect(),
         ),
-        events_total: graph.events_total(),
+        events_total: Some(graph.events_total()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Scenes as TOML. Every key that is left out has the value of `Scene::mesh`; every wrong one is refused with its field, value
 //! and range. `deploy/scenes` holds commented examples.
 
+use super::clocks::{read_drift, read_host, read_node_clock};
 use super::section::{Section, float};
 use crate::config::wrong;
 use toml::{Table, Value};
@@ -51,6 +52,9 @@ impl SceneFile {
         let nodes = top.sections("node")?;
         if !nodes.is_empty() {
             scene.nodes = read_nodes(nodes, &scene.room)?;
+        }
+        if let Some(section) = top.section("drift")? {
+            scene.drift = read_drift(section)?;
         }
         read_mesh(&mut top, &mut scene)?;
         for section in top.sections("station")? {
@@ -169,6 +173,7 @@ fn read_nodes(sections: Vec<Section<'_>>, room: &Room) -> Result<Vec<Node>, Conf
             o.end()?;
             node.outages.push(outage);
         }
+        read_node_clock(&mut s, &mut node)?;
         s.end()?;
         nodes.push(node);
     }
@@ -258,6 +263,7 @@ fn read_network(mut s: Section<'_>) -> Result<Network, ConfigError> {
         burst_mean: s.or("burst_mean", 1.0, 10_000.0, d.burst_mean)?,
         duplicate: s.or("duplicate", 0.0, 1.0, d.duplicate)?,
         overtaken: s.or("overtaken", 0.0, 1.0, d.overtaken)?,
+        host: read_host(&mut s)?,
     };
     s.end()?;
     Ok(network)
@@ -396,6 +402,8 @@ mod tests {
     use super::*;
     use wavewitness_fixtures::Simulation;
     use wavewitness_fixtures::body::Posture;
+    use wavewitness_fixtures::clock::HostClock;
+    use wavewitness_fixtures::drift::Drift;
 
     fn refusal(text: &str) -> String {
         SceneFile::from_toml(&format!("duration_s = 10\n{text}")).unwrap_err().to_string()
@@ -426,6 +434,11 @@ mod tests {
         );
         assert!(refusal("[[persons]]\nx = 1").starts_with("persons = (unknown key)"));
         assert!(refusal("[network]\nloss = nan").starts_with("network.loss"));
+        assert!(
+            refusal("[[node]]\nid = 1\nposition_m = [1, 1, 1]\nsync_losses = [{ from_s = 3, until_s = 2 }]")
+                .contains("sync_losses[0].until_s = 2: allowed is after from_s")
+        );
+        assert!(refusal("[drift]\nperiod_s = 0").starts_with("drift.period_s"));
     }
 
     #[test]
@@ -445,6 +458,11 @@ mod tests {
             material = "wood"
             min_m = [2, 4, 0]
             max_m = [3, 4.6, 0.8]
+            [drift]
+            phase_rad = 0.2
+            [network]
+            host_stall_every_s = 9
+            host_stall_ms = 40
         "#;
         let file = SceneFile::from_toml(text).unwrap();
         let mut scene = Scene::mesh("test", 30);
@@ -453,6 +471,9 @@ mod tests {
         let script =
             Script::new(Build::ADULT, 1.5, 1.5, 0.0).walk(4.0, 3.0, 1.2).sit(5.0, CHAIR_M).fall(true, 5.0);
         scene.actors = vec![Actor::new(1, script)];
+        scene.drift = Drift { phase_rad: 0.2, ..Drift::NONE };
+        scene.network.host =
+            HostClock { stall_every_ns: 9_000_000_000, stall_ns: 40_000_000, ..HostClock::default() };
         let material = *by_name("wood").unwrap();
         scene.pieces = vec![Piece { material, min_m: [2.0, 4.0, 0.0], max_m: [3.0, 4.6, 0.8] }];
         assert_eq!(file, SceneFile { scene, seed: 9 });

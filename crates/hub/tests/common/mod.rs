@@ -20,8 +20,9 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use wavewitness_fixtures::motion::{Person, Walk};
 use wavewitness_fixtures::{Datagram, Scene, Simulation};
+use wavewitness_hub::boot;
+use wavewitness_hub::client::Client;
 use wavewitness_hub::clock::Clock;
-use wavewitness_hub::{boot, client};
 use wavewitness_journal::{Chunk, Journal};
 use wavewitness_proof::report::Report;
 use wavewitness_proof::{replay, verify};
@@ -153,7 +154,7 @@ impl Daemon {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut hub = Daemon { child, log, reader: Some(reader), udp: nowhere, http: nowhere };
         hub.udp = hub.address("receiving on ");
-        hub.http = hub.address("serving http://");
+        hub.http = hub.address("serving http");
         hub
     }
 
@@ -161,6 +162,7 @@ impl Daemon {
         self.logged(before);
         let log = self.log();
         let rest = &log[log.find(before).unwrap() + before.len()..];
+        let rest = rest.trim_start_matches('s').trim_start_matches("://");
         let text = rest.split([' ', '/', '\n']).next().unwrap();
         text.parse().unwrap_or_else(|e| panic!("{text}: {e}"))
     }
@@ -210,7 +212,7 @@ impl Daemon {
     }
 
     pub fn get(&self, path: &str) -> (u16, Value) {
-        client::get(self.http, path).unwrap()
+        Client::plain(self.http).get(path).unwrap()
     }
 
     pub fn status(&self) -> Value {

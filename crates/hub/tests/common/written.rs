@@ -11,6 +11,7 @@ use wavewitness_hub::retention::Retention;
 use wavewitness_hub::status::Status;
 use wavewitness_hub::store::{Sinks, Store};
 use wavewitness_hub::witness_log::Signing;
+use wavewitness_hub::zones::Zones;
 use wavewitness_types::{CalibrationState, Command, CycleIndex, PoseFrame, Source};
 
 pub const CYCLE_NS: u64 = 50_000_000;
@@ -40,6 +41,17 @@ pub fn ready(frame: &PoseFrame) -> usize {
 
 /// A scene through boot, cycles (a calibration is begun in the tenth) and stop.
 pub fn run(config: &HubConfig, data_dir: &Path, scene: &Scene, boot_id: u64) -> Run {
+    run_watched(config, data_dir, scene, boot_id, |_| {})
+}
+
+/// As [`run`]; shows what the hub knows about itself after each tenth cycle, once that is published.
+pub fn run_watched(
+    config: &HubConfig,
+    data_dir: &Path,
+    scene: &Scene,
+    boot_id: u64,
+    mut watch: impl FnMut(&Status),
+) -> Run {
     let opened = boot::open(config, data_dir, config.source, scene.start, boot_id).unwrap();
     let status = Status::new(opened.genesis.digest(), config.source, scene.start);
     let store = Store::start(Sinks {
@@ -53,9 +65,11 @@ pub fn run(config: &HubConfig, data_dir: &Path, scene: &Scene, boot_id: u64) -> 
         messages: None,
         status: status.clone(),
         genesis: opened.genesis.digest(),
+        privacy: config.privacy.mode,
+        zones: Zones::new(&config.zones),
     })
     .unwrap();
-    let mut pipeline = Pipeline::new(opened.engine, store.sender.clone(), status);
+    let mut pipeline = Pipeline::new(opened.engine, store.sender.clone(), status.clone());
     let first = opened.boot.next_cycle.0;
     pipeline.boot(scene.start, opened.boot).unwrap();
     let mut datagrams = Simulation::new(scene, boot_id).peekable();
@@ -69,6 +83,12 @@ pub fn run(config: &HubConfig, data_dir: &Path, scene: &Scene, boot_id: u64) -> 
             pipeline.command(end, Command::StartCalibration);
         }
         frames.push(pipeline.tick(end, CycleIndex(first + k)).unwrap().clone());
+        if k % 10 == 9 {
+            super::wait("the cycle to be published", || {
+                status.snapshot().cycle.is_some_and(|c| c.cycle == first + k)
+            });
+            watch(&status);
+        }
     }
     pipeline.stop(scene.start.plus_nanos(scene.duration_ns)).unwrap();
     drop(pipeline);

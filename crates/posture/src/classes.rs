@@ -1,0 +1,121 @@
+//! Which posture: multinomial logistic regression over the room's last six seconds.
+//!
+//! A hidden Markov model over the same evidence was tried and is worse: what tells sitting from standing hardly changes while
+//! somebody keeps still, so a filter counts one observation again and again and becomes sure of it (`docs/algorithms/posture.md`).
+//! What is remembered is a fall: who fell lies on the floor until something says that he walks.
+
+use crate::look::FEATURES;
+use crate::weights::{CLASS, CLASS_BIAS, CLASSES};
+use wavewitness_num::math;
+use wavewitness_types::PostureClass;
+
+/// Who fell lies there, as far as that is remembered.
+const FALLEN: [f64; PostureClass::COUNT] = [0.01, 0.0, 0.01, 0.98, 0.0];
+/// Rate of getting up from the floor unseen, 1/s: a design value.
+const UP_PER_S: f64 = 0.01;
+/// The same while somebody walks.
+const WALKING_PER_S: f64 = 2.0;
+/// Share of those who lie on a floor, if nobody saw them fall: a design value.
+const USUALLY_ON_FLOOR: f64 = 0.2;
+
+/// Whether somebody lies where he fell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fallen {
+    probability: f64,
+}
+
+impl Fallen {
+    /// Somebody fell, with a probability.
+    pub fn fall(&mut self, probability: f64) {
+        self.probability = probability;
+    }
+
+    /// Probability of each class from the features alone, and with what is remembered, `dt` seconds after the last time.
+    pub fn step(&mut self, features: &[f64; FEATURES], dt: f64) -> [f64; PostureClass::COUNT] {
+        let seen = seen(features);
+        let rate = UP_PER_S + WALKING_PER_S * seen[PostureClass::Walking as usize];
+        self.probability *= math::exp(-rate * dt);
+        let mut out = [0.0; PostureClass::COUNT];
+        for k in 0..out.len() {
+            out[k] = self.probability * FALLEN[k] + (1.0 - self.probability) * seen[k];
+        }
+        out
+    }
+
+    /// Whether somebody still lies there, as far as is known.
+    pub fn is_down(&self) -> bool {
+        self.probability > 0.5
+    }
+
+    /// Probability that somebody who lies does so on the floor.
+    pub fn on_floor(&self) -> f64 {
+        self.probability + (1.0 - self.probability) * USUALLY_ON_FLOOR
+    }
+}
+
+/// Softmax of the scores. Falling is not among the classes: it is over when it is known.
+fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
+    let mut scores = CLASS_BIAS;
+    let mut most = f64::MIN;
+    for (score, weights) in scores.iter_mut().zip(&CLASS) {
+        for (w, x) in weights.iter().zip(features) {
+            *score += w * x;
+        }
+        most = math::max_f64(most, *score);
+    }
+    let mut total = 0.0;
+    for score in &mut scores {
+        *score = math::exp(*score - most);
+        total += *score;
+    }
+    let mut out = [0.0; PostureClass::COUNT];
+    for k in 0..CLASSES {
+        out[k] = scores[k] / total;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that probabilities are some, and that a fall is remembered until somebody walks.
+    use super::*;
+
+    /// Logarithms of energies, all the same.
+    fn level(ln: f64) -> [f64; FEATURES] {
+        [ln; FEATURES]
+    }
+
+    #[test]
+    fn any_features_give_probabilities() {
+        for ln in [-1000.0, -2.3, 0.0, 3.0, 1000.0] {
+            let p = Fallen::default().step(&level(ln), 0.05);
+            assert!(p.iter().all(|x| (0.0..=1.0).contains(x)), "{p:?}");
+            assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn who_fell_lies_on_the_floor_until_he_walks() {
+        // Nothing moves, near the empty room's channel.
+        let mut still = level(-2.3);
+        still[FEATURES - 5..].fill(1.0);
+        // As walking is: little change within 12 ms, much within 200.
+        let mut walk = level(0.0);
+        for block in walk[..FEATURES - 5].chunks_mut(3) {
+            block.copy_from_slice(&[-1.5, 1.4, 3.2]);
+        }
+        walk[FEATURES - 5..].fill(2.5);
+        let mut fallen = Fallen::default();
+        assert!(fallen.on_floor() < 0.3);
+        fallen.fall(0.99);
+        for _ in 0..200 {
+            let p = fallen.step(&still, 0.05);
+            assert!(p[PostureClass::Lying as usize] > 0.8, "{p:?}");
+        }
+        assert!(fallen.is_down() && fallen.on_floor() > 0.8);
+        for _ in 0..60 {
+            fallen.step(&walk, 0.05);
+        }
+        assert!(!fallen.is_down());
+    }
+}

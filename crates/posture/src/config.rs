@@ -1,0 +1,20 @@
+//! What can be set.
+
+wavewitness_types::stage_config! {
+    /// Postures and falls of a room.
+    pub struct Config in "posture" {
+        /// Whether postures and falls are looked for.
+        enabled: bool = true, false, true;
+        /// Evidence of a fall, in nats, from which on one is told.
+        fall_evidence: f64 = 6.0, 0.0, 50.0;
+        /// Squared mean departure of the channel from the empty room's, in units of its noise, below which nobody is
+        /// there: nobody falls who went out.
+        least_departure: f64 = 1.0, 0.0, 100.0;
+        /// After a fall another one is told no sooner than this, s.
+        apart_s: f64 = 5.0, 0.5, 600.0;
+        /// How long a fall is published, s.
+        told_s: f64 = 60.0, 1.0, 3600.0;
+        /// A posture is published from this probability on.
+        known_probability: f64 = 0.8, 0.3, 0.999;
+    }
+}

@@ -1,0 +1,86 @@
+//! Falls: fast motion, then none, and a channel that is near the empty room's, because who lies on the floor is below most
+//! paths.
+
+use crate::Config;
+use crate::look::FEATURES;
+use crate::weights::{FALL, FALL_BIAS, FALL_HIDDEN, FALL_HIDDEN_BIAS};
+use wavewitness_num::math;
+use wavewitness_types::{Fall, Timestamp, TrackId};
+
+/// What was told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Falls {
+    newest: Option<Fall>,
+}
+
+/// Evidence in nats that somebody reached the floor within the last second: log odds, by a network of one hidden layer of
+/// rectified units (the logarithms of energies that are its features make a ratio of energies a difference).
+pub(crate) fn evidence(features: &[f64; FEATURES]) -> f64 {
+    let mut total = FALL_BIAS;
+    for (unit, weight) in FALL.iter().enumerate() {
+        let mut sum = FALL_HIDDEN_BIAS[unit];
+        for (w, x) in FALL_HIDDEN[unit].iter().zip(features) {
+            sum += w * x;
+        }
+        total += weight * math::max_f64(0.0, sum);
+    }
+    total
+}
+
+impl Falls {
+    /// The fall that is told in this cycle, if one is.
+    pub fn decide(
+        &mut self,
+        config: &Config,
+        at: Timestamp,
+        evidence: f64,
+        person: Option<TrackId>,
+    ) -> Option<Fall> {
+        let again = self.newest.is_none_or(|f| at.seconds_since(f.at) >= config.apart_s);
+        if evidence < config.fall_evidence || !again {
+            return None;
+        }
+        let probability = (1.0 / (1.0 + math::exp(-evidence))) as f32;
+        self.newest = Some(Fall { at, probability, person });
+        self.newest
+    }
+
+    /// The newest fall that is still published.
+    pub fn newest(&self, config: &Config, at: Timestamp) -> Option<Fall> {
+        self.newest.filter(|f| at.seconds_since(f.at) <= config.told_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards when a fall is told, and for how long.
+    use super::*;
+
+    fn at(seconds: f64) -> Timestamp {
+        Timestamp((seconds * 1e9) as u64)
+    }
+
+    #[test]
+    fn one_fall_is_told_once_and_for_a_minute() {
+        let config = Config::default();
+        let mut falls = Falls::default();
+        assert_eq!(falls.decide(&config, at(10.0), config.fall_evidence - 0.1, None), None);
+        let told = falls.decide(&config, at(10.0), 8.0, Some(TrackId(3))).unwrap();
+        assert!(told.probability > 0.999 && told.person == Some(TrackId(3)));
+        assert_eq!(falls.decide(&config, at(10.05), 20.0, None), None);
+        assert!(falls.decide(&config, at(15.1), 20.0, None).is_some());
+        assert!(falls.newest(&config, at(75.0)).is_some());
+        assert_eq!(falls.newest(&config, at(75.2)), None);
+    }
+
+    #[test]
+    fn nothing_moving_and_everything_moving_are_no_falls() {
+        // Logarithms of energies: quiet throughout; as much motion as a walk throughout.
+        for ln in [-2.3, 3.0] {
+            assert!(evidence(&[ln; FEATURES]) < 0.0, "{ln}");
+        }
+        for ln in [-1e6, 1e6] {
+            assert!(evidence(&[ln; FEATURES]).is_finite());
+        }
+    }
+}
