@@ -28,6 +28,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("crates/bank", 4),
     ("crates/journal", 4),
     ("crates/ledger", 4),
+    ("crates/head", 4),
     ("crates/hub", 4),
     ("proof", 4),
     ("proof/golden", 4),

@@ -578,6 +578,16 @@ impl Engine {
         self.states.world.graph()
     }
 
+    /// What it was made with.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// The fused channel of the last cycle, and the links whose rows it has.
+    pub fn fused_channel(&self) -> (&FusedFrame, &[Link]) {
+        (&self.work.fused, &self.work.links)
+    }
+
     /// What was concluded about postures and falls in the last cycle, published or not.
     pub fn postures(&self) -> &Verdict {
         &self.work.verdict
