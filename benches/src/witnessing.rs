@@ -53,7 +53,9 @@ impl StageHasher {
         trace.gates[..found].iter().flatten().for_each(|g| g.canonical(self.of(Stage::Gate)));
         trace.imaging.as_outcome().canonical(self.of(Stage::Tomography));
         // The follower of walkers is off, as it is by default.
+        // The follower is off: no summary, nobody followed.
         self.of(Stage::Tomography).option(None::<&Vec<u8>>, |s, bytes| s.put(bytes));
+        self.of(Stage::Tomography).count(0);
         self.of(Stage::Tomography).option(trace.strength.as_ref(), |s, bytes| s.put(bytes));
         trace.detections.as_slice().canonical(self.of(Stage::Tomography));
         trace.tracks.as_slice().canonical(self.of(Stage::Pose));

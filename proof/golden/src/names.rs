@@ -520,15 +520,25 @@ impl<'a> Walk<'a> {
             w.within(name, |w| {
                 w.u32("paths")?;
                 w.u32("people")?;
-                w.f64s(&["evidence of another, nats", "sigma, m"])
+                w.f64s(&["evidence of another, nats"])
             })
         })?;
+        self.list("followed", Self::followed)?;
         self.option("strength", |w, name| w.within(name, Self::by_strength))?;
         self.list("detection", |w| {
             w.xyz("position, m")?;
             w.square("covariance, m²", 3)?;
             w.f64("strength")
         })
+    }
+
+    fn followed(&mut self) -> Read {
+        self.u32("number")?;
+        self.xyz("mean position, m")?;
+        self.xyz("mean velocity, m/s")?;
+        self.square("covariance", 6)?;
+        self.f64("existence")?;
+        self.u8("measured").map(drop)
     }
 
     fn by_strength(&mut self) -> Read {
