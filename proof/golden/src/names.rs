@@ -706,7 +706,7 @@ impl<'a> Walk<'a> {
         self.posture()?;
         self.option("probabilities", |w, _| {
             let classes = wavewitness_types::PostureClass::ALL;
-            classes.iter().try_for_each(|c| w.f64(&format!("probability of {}", c.name())))
+            classes.iter().try_for_each(|c| w.f64(&format!("evidence for {}", c.name())))
         })?;
         self.f64("probability of the floor")?;
         self.fall_watch()?;
