@@ -1,7 +1,7 @@
 //! MQTT, with discovery by Home Assistant. `docs/home-assistant.md` describes it.
 //!
 //! Everything that is sent follows from the redacted cycle message ([`crate::privacy`]): what the privacy mode withholds
-//! has no topic and no entity. [`Session`] decides what to send and does no I/O; [`client`] connects and sends.
+//! has no topic and no entity. [`Session`] decides what to send and does no I/O; `client` connects and sends.
 
 mod client;
 mod discovery;

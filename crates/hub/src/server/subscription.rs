@@ -22,7 +22,7 @@ pub struct Wish {
     pub whole: bool,
     /// Each once.
     pub topics: Vec<Topic>,
-    /// 1 to [`CYCLE_HZ`].
+    /// 1 to 20.
     pub rate_hz: u32,
     /// In which form.
     pub format: Format,
