@@ -20,6 +20,8 @@ pub(crate) struct Shape {
 /// Slopes that are tried first, in radians a step: a shape of 52 to 64 tones resolves about 0.1, so the best of these is
 /// on the slope of the highest peak within ±0.15 (±75 ns at 20 MHz).
 const FIRST_SLOPES: [f64; 5] = [0.0, -0.06, 0.06, -0.12, 0.12];
+/// Lanes that they are tried in: whole vectors of two; the last one is idle.
+const FIRST_LANES: usize = 6;
 /// Newton steps from the best of them, each at most this long.
 const NEWTON_STEPS: usize = 2;
 const MAX_NEWTON_STEP: f64 = 0.04;
@@ -56,6 +58,35 @@ fn turning(len: usize, jump_steps: f64, slope: f64, mut visit: impl FnMut(usize,
 }
 
 impl Products {
+    /// [`Products::rho`] of the first slopes, one in each lane: a sum depends on the term before it, so that one alone waits for
+    /// its additions.
+    fn first_rhos(&self) -> [C64; FIRST_LANES] {
+        let zeros = [0.0f64; FIRST_LANES];
+        let (mut steps, mut jumps) = ((zeros, zeros), (zeros, zeros));
+        for (l, slope) in FIRST_SLOPES.into_iter().enumerate() {
+            let (step, jump) = (unit(-slope), unit(-slope * self.jump_steps));
+            (steps.0[l], steps.1[l]) = (step.re, step.im);
+            (jumps.0[l], jumps.1[l]) = (jump.re, jump.im);
+        }
+        let (mut re, mut im) = (zeros, zeros);
+        let (mut turn_re, mut turn_im) = ([1.0; FIRST_LANES], zeros);
+        for k in 0..self.len {
+            if k > 0 {
+                let (by_re, by_im) = if is_jump(self.len, k) { &jumps } else { &steps };
+                for l in 0..FIRST_LANES {
+                    let (a, b) = (turn_re[l], turn_im[l]);
+                    (turn_re[l], turn_im[l]) = (a * by_re[l] - b * by_im[l], a * by_im[l] + b * by_re[l]);
+                }
+            }
+            let g = self.g[k];
+            for l in 0..FIRST_LANES {
+                re[l] += g.re * turn_re[l] - g.im * turn_im[l];
+                im[l] += g.re * turn_im[l] + g.im * turn_re[l];
+            }
+        }
+        core::array::from_fn(|l| C64::new(re[l], im[l]))
+    }
+
     fn rho(&self, slope: f64) -> C64 {
         let mut rho = C64::new(0.0, 0.0);
         turning(self.len, self.jump_steps, slope, |k, _, turn| rho += self.g[k] * turn);
@@ -133,20 +164,19 @@ impl Shape {
             products.g[k] = conj_mul(widen(self.h[k]), widen(other.h[k]));
         }
         let mut best = Alignment { slope: 0.0, rho: C64::new(0.0, 0.0) };
-        let consider = |slope: f64, best: &mut Alignment| {
-            let rho = products.rho(slope);
+        for (slope, rho) in FIRST_SLOPES.into_iter().zip(products.first_rhos()) {
             if abs2(rho) > abs2(best.rho) {
-                *best = Alignment { slope, rho };
+                best = Alignment { slope, rho };
             }
-        };
-        for slope in FIRST_SLOPES {
-            consider(slope, &mut best);
         }
         let mut slope = best.slope;
         for _ in 0..NEWTON_STEPS {
             slope += products.newton(slope);
         }
-        consider(slope, &mut best);
+        let rho = products.rho(slope);
+        if abs2(rho) > abs2(best.rho) {
+            best = Alignment { slope, rho };
+        }
         best
     }
 

@@ -5,7 +5,7 @@
 //! signals are real. Bins lie side by side in lanes, so that every loop over them is elementwise.
 
 use crate::feature::Steering;
-use crate::geometry::{Antenna, Leg, WALLS, leg};
+use crate::geometry::{Antenna, Legs, WALLS};
 use crate::window::{SHIFTS, STEP_HZ, Window};
 use wavewitness_num::math;
 
@@ -15,12 +15,19 @@ pub(crate) const SIGNALS: usize = 4;
 pub(crate) const PAIRS: usize = SIGNALS * (SIGNALS - 1) / 2;
 /// Bins, 4 to 24 Hz.
 pub(crate) const BINS: usize = 11;
+/// Bins side by side, as many as fill vectors of four: the last lane holds no bin. What is in it is finite and counts nowhere.
+pub(crate) const LANES: usize = 12;
+/// Lines of a body on a path: over it directly, and with one reflection at a wall before or after it.
+const LINES: usize = 1 + 2 * WALLS;
+/// The legs of each line, from one end and from the other: 0 is the antenna, 1 to 4 its images.
+const LINE_LEGS: [(usize, usize); LINES] =
+    [(0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (3, 0), (0, 3), (4, 0), (0, 4)];
 /// Of the distribution of a path's power about the model's: the fewer, the wider.
 const FREEDOM: f64 = 8.0;
 /// What is no variance, in units of the noise.
 const LEAST_PIVOT: f32 = 1e-6;
 
-pub(crate) type Lanes = [f32; BINS];
+pub(crate) type Lanes = [f32; LANES];
 
 /// Covariance of the four spectra in every bin: diagonal, and the lower triangle's real and imaginary parts.
 #[derive(Clone, Debug)]
@@ -35,9 +42,32 @@ const fn pair(r: usize, s: usize) -> usize {
     r * (r - 1) / 2 + s
 }
 
+/// A line in every bin, for a steering of power one.
+struct Line<'a> {
+    steering: &'a Steering,
+    /// At both signs of its shift: on the diagonal with what is found anywhere, beside it without.
+    level: Lanes,
+    even: Lanes,
+    odd: Lanes,
+}
+
+impl<'a> Line<'a> {
+    fn new(window: &Window, steering: &'a Steering, shift: usize, power: f32, floor_share: f32) -> Line<'a> {
+        let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
+        let anywhere = floor_share * power;
+        let mut line = Line { steering, level: [0.0; LANES], even: [0.0; LANES], odd: [0.0; LANES] };
+        for m in 0..LANES {
+            line.even[m] = power * (ahead[m] + behind[m]);
+            line.odd[m] = power * (ahead[m] - behind[m]);
+            line.level[m] = line.even[m] + anywhere * window.noise[m];
+        }
+        line
+    }
+}
+
 impl Covariance {
     pub fn zero() -> Covariance {
-        Covariance { diagonal: [[0.0; BINS]; SIGNALS], re: [[0.0; BINS]; PAIRS], im: [[0.0; BINS]; PAIRS] }
+        Covariance { diagonal: [[0.0; LANES]; SIGNALS], re: [[0.0; LANES]; PAIRS], im: [[0.0; LANES]; PAIRS] }
     }
 
     /// Independent signals of these powers.
@@ -50,30 +80,20 @@ impl Covariance {
         let Covariance { diagonal, re, im } = other;
         let all = self.diagonal.iter_mut().chain(&mut self.re).chain(&mut self.im);
         for (mine, theirs) in all.zip(diagonal.iter().chain(re).chain(im)) {
-            for m in 0..BINS {
+            for m in 0..LANES {
                 mine[m] += factor * theirs[m];
             }
         }
     }
 
-    fn line(&mut self, window: &Window, steering: &Steering, shift: usize, power: f32, floor_share: f32) {
-        let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
-        let anywhere = floor_share * power;
-        let (mut even, mut odd) = ([0.0f32; BINS], [0.0f32; BINS]);
-        for m in 0..BINS {
-            even[m] = power * (ahead[m] + behind[m]);
-            odd[m] = power * (ahead[m] - behind[m]);
+    /// Entry by entry, and line by line in each: an entry stays in registers.
+    fn add_lines(&mut self, lines: &[Line<'_>; LINES]) {
+        for (k, entry) in self.diagonal.iter_mut().enumerate() {
+            accumulate(entry, lines, |line| (line.steering.diagonal[k], &line.level));
         }
-        for k in 0..SIGNALS {
-            for m in 0..BINS {
-                self.diagonal[k][m] += steering.diagonal[k] * (even[m] + anywhere * window.noise[m]);
-            }
-        }
-        for e in 0..PAIRS {
-            for m in 0..BINS {
-                self.re[e][m] += steering.re[e] * even[m];
-                self.im[e][m] += steering.im[e] * odd[m];
-            }
+        for (e, (re, im)) in self.re.iter_mut().zip(&mut self.im).enumerate() {
+            accumulate(re, lines, |line| (line.steering.re[e], &line.even));
+            accumulate(im, lines, |line| (line.steering.im[e], &line.odd));
         }
     }
 
@@ -81,37 +101,41 @@ impl Covariance {
     ///
     /// Complex Gaussian spectra of a covariance sC, where s is of inverse gamma distribution (Student's t; Lange, Little and
     /// Taylor 1989): a body's cross-section depends on which side a path sees, by far more than it varies between people.
-    pub fn ln_likelihood(mut self, window: &Window) -> f64 {
+    ///
+    /// Leaves the factors L and D in place of C.
+    pub fn ln_likelihood(&mut self, window: &Window) -> f64 {
         let (mut yr, mut yi) = (window.re, window.im);
-        let (mut quadratic, mut ln_determinant) = ([0.0f32; BINS], 0.0);
+        let (mut quadratic, mut ln_determinant) = ([0.0f32; LANES], 0.0);
         for j in 0..SIGNALS {
             for s in 0..j {
                 let e = pair(j, s);
-                for m in 0..BINS {
+                for m in 0..LANES {
                     let square = self.re[e][m] * self.re[e][m] + self.im[e][m] * self.im[e][m];
                     self.diagonal[j][m] -= square * self.diagonal[s][m];
                 }
             }
-            let (mut inverse, mut determinant) = ([0.0f32; BINS], 1.0);
-            for m in 0..BINS {
-                let d = if self.diagonal[j][m] > LEAST_PIVOT { self.diagonal[j][m] } else { LEAST_PIVOT };
+            let (mut inverse, mut determinant) = ([0.0f32; LANES], 1.0);
+            for m in 0..LANES {
+                let d = math::max_f32(LEAST_PIVOT, self.diagonal[j][m]);
                 self.diagonal[j][m] = d;
+                inverse[m] = 1.0 / d;
+            }
+            for &d in &self.diagonal[j][..BINS] {
                 // Eleven of at most 1e20 are finite.
                 determinant *= math::min_f64(f64::from(d), 1e20);
-                inverse[m] = 1.0 / d;
             }
             ln_determinant += math::ln(determinant);
             self.eliminate(j, &inverse);
             for s in 0..j {
                 let e = pair(j, s);
-                for m in 0..BINS {
+                for m in 0..LANES {
                     let (lr, li) = (self.re[e][m], self.im[e][m]);
                     let (a, b) = (yr[s][m], yi[s][m]);
                     yr[j][m] -= lr * a - li * b;
                     yi[j][m] -= lr * b + li * a;
                 }
             }
-            for m in 0..BINS {
+            for m in 0..LANES {
                 quadratic[m] += (yr[j][m] * yr[j][m] + yi[j][m] * yi[j][m]) * inverse[m];
             }
         }
@@ -126,19 +150,36 @@ impl Covariance {
             let e = pair(r, j);
             for s in 0..j {
                 let (a, b) = (pair(r, s), pair(j, s));
-                for m in 0..BINS {
+                for m in 0..LANES {
                     let (xr, xi) = (self.re[a][m] * self.diagonal[s][m], self.im[a][m] * self.diagonal[s][m]);
                     let (br, bi) = (self.re[b][m], self.im[b][m]);
                     self.re[e][m] -= xr * br + xi * bi;
                     self.im[e][m] -= xi * br - xr * bi;
                 }
             }
-            for m in 0..BINS {
+            for m in 0..LANES {
                 self.re[e][m] *= inverse[m];
                 self.im[e][m] *= inverse[m];
             }
         }
     }
+}
+
+/// Adds `factor` times the lanes of each line, first to last.
+#[inline(always)]
+fn accumulate<'a>(
+    entry: &mut Lanes,
+    lines: &'a [Line<'a>; LINES],
+    term: impl Fn(&'a Line<'a>) -> (f32, &'a Lanes),
+) {
+    let mut sum = *entry;
+    for line in lines {
+        let (factor, lanes) = term(line);
+        for m in 0..LANES {
+            sum[m] += factor * lanes[m];
+        }
+    }
+    *entry = sum;
 }
 
 /// What makes lines of a body.
@@ -171,21 +212,40 @@ impl Sight<'_> {
         into: &mut Covariance,
     ) {
         let power = self.scale * section_m2;
-        let mut line = |a: Leg, b: Leg, power: f64| {
-            let product = a.length_m * b.length_m;
-            let hz = -(a.rate_m_s + b.rate_m_s) / scatter.wavelength_m;
-            let shift =
-                math::max_f64(0.0, math::min_f64(hz / STEP_HZ + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64));
-            let steering = Steering::of(self.steering, a.length_m + b.length_m - self.direct_m);
-            let power = (power / (product * product)) as f32;
-            into.line(window, steering, shift as usize, power, scatter.floor_share);
-        };
-        let [p, q] = self.ends;
-        let (a, b) = (leg(&p.at_m, &body_m, velocity_m_s), leg(&q.at_m, &body_m, velocity_m_s));
-        line(a, b, power);
-        for wall in 0..WALLS {
-            line(leg(&p.images_m[wall], &body_m, velocity_m_s), b, scatter.wall_power * power);
-            line(a, leg(&q.images_m[wall], &body_m, velocity_m_s), scatter.wall_power * power);
-        }
+        let [p, q] = self.ends.map(|end| end.legs(&body_m, velocity_m_s));
+        let places = self.places(&p, &q, scatter, power);
+        let lines = core::array::from_fn(|l| {
+            let (shift, excess_m, power) = (places.shift[l], places.excess_m[l], places.power[l]);
+            let steering = Steering::of(self.steering, excess_m);
+            Line::new(window, steering, shift as usize, power as f32, scatter.floor_share)
+        });
+        into.add_lines(&lines);
     }
+
+    /// Where lines lie, and how strong they are.
+    fn places(&self, p: &Legs, q: &Legs, scatter: &Scatter, power: f64) -> Places {
+        let (mut length_m, mut rate_m_s, mut product) = ([0.0; LINES], [0.0; LINES], [0.0; LINES]);
+        for (l, &(a, b)) in LINE_LEGS.iter().enumerate() {
+            length_m[l] = p.length_m[a] + q.length_m[b];
+            rate_m_s[l] = p.rate_m_s[a] + q.rate_m_s[b];
+            product[l] = p.length_m[a] * q.length_m[b];
+        }
+        let mut out = Places { shift: [0.0; LINES], excess_m: [0.0; LINES], power: [0.0; LINES] };
+        for l in 0..LINES {
+            let hz = -rate_m_s[l] / scatter.wavelength_m;
+            let shift = math::min_f64(hz / STEP_HZ + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64);
+            out.shift[l] = math::max_f64(0.0, shift);
+            out.excess_m[l] = length_m[l] - self.direct_m;
+            let reflected = if l == 0 { power } else { scatter.wall_power * power };
+            out.power[l] = reflected / (product[l] * product[l]);
+        }
+        out
+    }
+}
+
+/// Lines by their shift in steps above the lowest, excess path, and power.
+struct Places {
+    shift: [f64; LINES],
+    excess_m: [f64; LINES],
+    power: [f64; LINES],
 }
