@@ -26,6 +26,8 @@ const LINE_LEGS: [(usize, usize); LINES] =
 const FREEDOM: f64 = 8.0;
 /// What is no variance, in units of the noise.
 const LEAST_PIVOT: f32 = 1e-6;
+/// No greater one counts in the determinant: four of them are finite in double precision.
+const MOST_PIVOT: f32 = 1e20;
 
 pub(crate) type Lanes = [f32; LANES];
 
@@ -58,7 +60,11 @@ impl<'a> Line<'a> {
         let mut line = Line { steering, level: [0.0; LANES], even: [0.0; LANES], odd: [0.0; LANES] };
         for m in 0..LANES {
             line.even[m] = power * (ahead[m] + behind[m]);
+        }
+        for m in 0..LANES {
             line.odd[m] = power * (ahead[m] - behind[m]);
+        }
+        for m in 0..LANES {
             line.level[m] = line.even[m] + anywhere * window.noise[m];
         }
         line
@@ -101,67 +107,105 @@ impl Covariance {
     ///
     /// Complex Gaussian spectra of a covariance sC, where s is of inverse gamma distribution (Student's t; Lange, Little and
     /// Taylor 1989): a body's cross-section depends on which side a path sees, by far more than it varies between people.
-    ///
-    /// Leaves the factors L and D in place of C.
-    pub fn ln_likelihood(&mut self, window: &Window) -> f64 {
-        let (mut yr, mut yi) = (window.re, window.im);
-        let (mut quadratic, mut ln_determinant) = ([0.0f32; LANES], 0.0);
-        for j in 0..SIGNALS {
-            for s in 0..j {
-                let e = pair(j, s);
-                for m in 0..LANES {
-                    let square = self.re[e][m] * self.re[e][m] + self.im[e][m] * self.im[e][m];
-                    self.diagonal[j][m] -= square * self.diagonal[s][m];
+    pub fn ln_likelihood(&self, window: &Window) -> f64 {
+        let (mut quadratic, mut determinant) = ([0.0f32; LANES], [1.0f64; LANES]);
+        for g in 0..GROUPS {
+            let (q, pivots) = Factors::at(self, g).solve(window, g);
+            *group_mut(&mut quadratic, g) = q;
+            let product = &mut determinant[g * FOUR..(g + 1) * FOUR];
+            for pivot in &pivots {
+                for (x, &d) in product.iter_mut().zip(pivot) {
+                    *x *= f64::from(d);
                 }
-            }
-            let (mut inverse, mut determinant) = ([0.0f32; LANES], 1.0);
-            for m in 0..LANES {
-                let d = math::max_f32(LEAST_PIVOT, self.diagonal[j][m]);
-                self.diagonal[j][m] = d;
-                inverse[m] = 1.0 / d;
-            }
-            for &d in &self.diagonal[j][..BINS] {
-                // Eleven of at most 1e20 are finite.
-                determinant *= math::min_f64(f64::from(d), 1e20);
-            }
-            ln_determinant += math::ln(determinant);
-            self.eliminate(j, &inverse);
-            for s in 0..j {
-                let e = pair(j, s);
-                for m in 0..LANES {
-                    let (lr, li) = (self.re[e][m], self.im[e][m]);
-                    let (a, b) = (yr[s][m], yi[s][m]);
-                    yr[j][m] -= lr * a - li * b;
-                    yi[j][m] -= lr * b + li * a;
-                }
-            }
-            for m in 0..LANES {
-                quadratic[m] += (yr[j][m] * yr[j][m] + yi[j][m] * yi[j][m]) * inverse[m];
             }
         }
         let total: f64 = quadratic.iter().map(|&q| f64::from(q)).sum();
         let count = (SIGNALS * BINS) as f64;
-        -(ln_determinant + (count + FREEDOM) * math::ln(1.0 + total / FREEDOM))
+        -(ln_product(&determinant[..BINS]) + (count + FREEDOM) * math::ln(1.0 + total / FREEDOM))
+    }
+}
+
+/// Lanes of a processor's vector, and vectors of all bins.
+const FOUR: usize = 4;
+const GROUPS: usize = LANES / FOUR;
+type Four = [f32; FOUR];
+
+#[inline(always)]
+fn four(lane: impl Fn(usize) -> f32) -> Four {
+    [lane(0), lane(1), lane(2), lane(3)]
+}
+
+#[inline(always)]
+fn group(lanes: &Lanes, g: usize) -> &Four {
+    &lanes.as_chunks().0[g]
+}
+
+#[inline(always)]
+fn group_mut(lanes: &mut Lanes, g: usize) -> &mut Four {
+    &mut lanes.as_chunks_mut().0[g]
+}
+
+/// Covariances of four bins, which become their L and D.
+struct Factors {
+    diagonal: [Four; SIGNALS],
+    re: [Four; PAIRS],
+    im: [Four; PAIRS],
+}
+
+impl Factors {
+    #[inline(always)]
+    fn at(c: &Covariance, g: usize) -> Factors {
+        let none = [[0.0; FOUR]; PAIRS];
+        let mut f = Factors { diagonal: [[0.0; FOUR]; SIGNALS], re: none, im: none };
+        for k in 0..SIGNALS {
+            f.diagonal[k] = *group(&c.diagonal[k], g);
+        }
+        for e in 0..PAIRS {
+            (f.re[e], f.im[e]) = (*group(&c.re[e], g), *group(&c.im[e], g));
+        }
+        f
     }
 
-    /// Column j of L.
-    fn eliminate(&mut self, j: usize, inverse: &Lanes) {
-        for r in j + 1..SIGNALS {
-            let e = pair(r, j);
+    /// `yᴴC⁻¹y` of each bin, and its pivots as they count in the determinant.
+    #[inline(always)]
+    fn solve(mut self, window: &Window, g: usize) -> (Four, [Four; SIGNALS]) {
+        let (mut yr, mut yi) = ([[0.0; FOUR]; SIGNALS], [[0.0; FOUR]; SIGNALS]);
+        let (mut quadratic, mut pivots) = ([0.0; FOUR], [[0.0; FOUR]; SIGNALS]);
+        for j in 0..SIGNALS {
+            let (mut d, mut zr, mut zi) =
+                (self.diagonal[j], *group(&window.re[j], g), *group(&window.im[j], g));
             for s in 0..j {
-                let (a, b) = (pair(r, s), pair(j, s));
-                for m in 0..LANES {
-                    let (xr, xi) = (self.re[a][m] * self.diagonal[s][m], self.im[a][m] * self.diagonal[s][m]);
-                    let (br, bi) = (self.re[b][m], self.im[b][m]);
-                    self.re[e][m] -= xr * br + xi * bi;
-                    self.im[e][m] -= xi * br - xr * bi;
-                }
+                let (lr, li, ds) = (self.re[pair(j, s)], self.im[pair(j, s)], self.diagonal[s]);
+                let (a, b) = (yr[s], yi[s]);
+                d = four(|m| d[m] - (lr[m] * lr[m] + li[m] * li[m]) * ds[m]);
+                zr = four(|m| zr[m] - (lr[m] * a[m] - li[m] * b[m]));
+                zi = four(|m| zi[m] - (lr[m] * b[m] + li[m] * a[m]));
             }
-            for m in 0..LANES {
-                self.re[e][m] *= inverse[m];
-                self.im[e][m] *= inverse[m];
+            let d = four(|m| math::max_f32(LEAST_PIVOT, d[m]));
+            let inverse = four(|m| 1.0 / d[m]);
+            quadratic = four(|m| quadratic[m] + (zr[m] * zr[m] + zi[m] * zi[m]) * inverse[m]);
+            pivots[j] = four(|m| math::min_f32(d[m], MOST_PIVOT));
+            (self.diagonal[j], yr[j], yi[j]) = (d, zr, zi);
+            for r in j + 1..SIGNALS {
+                self.eliminate(r, j, inverse);
             }
         }
+        (quadratic, pivots)
+    }
+
+    /// Row r, column j of L.
+    #[inline(always)]
+    fn eliminate(&mut self, r: usize, j: usize, inverse: Four) {
+        let (mut er, mut ei) = (self.re[pair(r, j)], self.im[pair(r, j)]);
+        for s in 0..j {
+            let (ar, ai, d) = (self.re[pair(r, s)], self.im[pair(r, s)], self.diagonal[s]);
+            let (br, bi) = (self.re[pair(j, s)], self.im[pair(j, s)]);
+            let (xr, xi) = (four(|m| ar[m] * d[m]), four(|m| ai[m] * d[m]));
+            er = four(|m| er[m] - (xr[m] * br[m] + xi[m] * bi[m]));
+            ei = four(|m| ei[m] - (xi[m] * br[m] - xr[m] * bi[m]));
+        }
+        self.re[pair(r, j)] = four(|m| er[m] * inverse[m]);
+        self.im[pair(r, j)] = four(|m| ei[m] * inverse[m]);
     }
 }
 
@@ -172,14 +216,31 @@ fn accumulate<'a>(
     lines: &'a [Line<'a>; LINES],
     term: impl Fn(&'a Line<'a>) -> (f32, &'a Lanes),
 ) {
-    let mut sum = *entry;
+    let mut sum = [*group(entry, 0), *group(entry, 1), *group(entry, 2)];
     for line in lines {
         let (factor, lanes) = term(line);
-        for m in 0..LANES {
-            sum[m] += factor * lanes[m];
+        for (g, x) in sum.iter_mut().enumerate() {
+            let y = group(lanes, g);
+            *x = four(|m| x[m] + factor * y[m]);
         }
     }
-    *entry = sum;
+    for (g, x) in sum.into_iter().enumerate() {
+        *group_mut(entry, g) = x;
+    }
+}
+
+/// ln of a product of up to a thousand positive normal numbers: exponents are added, and one logarithm is taken of the
+/// product of the mantissas.
+fn ln_product(factors: &[f64]) -> f64 {
+    const MANTISSA: u64 = (1 << 52) - 1;
+    const ONE: u64 = 1023 << 52;
+    let (mut mantissa, mut exponent) = (1.0, 0);
+    for factor in factors {
+        let bits = factor.to_bits();
+        mantissa *= f64::from_bits(bits & MANTISSA | ONE);
+        exponent += (bits >> 52) as i32 - 1023;
+    }
+    math::ln(mantissa) + f64::from(exponent) * core::f64::consts::LN_2
 }
 
 /// What makes lines of a body.
@@ -248,4 +309,94 @@ struct Places {
     shift: [f64; LINES],
     excess_m: [f64; LINES],
     power: [f64; LINES],
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that the likelihood is that of its definition, whatever the covariance.
+    use super::*;
+    use crate::sequence::Sequence;
+    use wavewitness_num::{C64, complex};
+
+    #[test]
+    fn the_logarithm_of_a_product_is_the_sum_of_logarithms() {
+        let mut sequence = Sequence::new();
+        for _ in 0..200 {
+            let factors: [f64; BINS] =
+                core::array::from_fn(|_| math::exp(400.0 * (sequence.uniform() - 0.3)));
+            let sum: f64 = factors.iter().map(|&f| math::ln(f)).sum();
+            assert!((ln_product(&factors) - sum).abs() < 1e-11 * math::max_f64(sum.abs(), 1.0));
+        }
+        assert_eq!(ln_product(&[]), 0.0);
+    }
+
+    /// `L D Lᴴ` in full, bin by bin, in double precision.
+    fn by_definition(c: &Covariance, window: &Window) -> f64 {
+        let (mut ln_determinant, mut quadratic) = (0.0, 0.0);
+        for m in 0..BINS {
+            let mut a = [[C64::default(); SIGNALS]; SIGNALS];
+            for r in 0..SIGNALS {
+                a[r][r] = C64::new(f64::from(c.diagonal[r][m]), 0.0);
+                for s in 0..r {
+                    let e = pair(r, s);
+                    a[r][s] = C64::new(f64::from(c.re[e][m]), f64::from(c.im[e][m]));
+                    a[s][r] = a[r][s].conj();
+                }
+            }
+            let y: [C64; SIGNALS] =
+                core::array::from_fn(|k| C64::new(f64::from(window.re[k][m]), f64::from(window.im[k][m])));
+            // Gauss: C x = y.
+            let mut x = y;
+            for k in 0..SIGNALS {
+                ln_determinant += math::ln(a[k][k].re);
+                for r in k + 1..SIGNALS {
+                    let factor = a[r][k] / a[k][k];
+                    for s in k..SIGNALS {
+                        a[r][s] = a[r][s] - factor * a[k][s];
+                    }
+                    x[r] = x[r] - factor * x[k];
+                }
+            }
+            for k in (0..SIGNALS).rev() {
+                for s in k + 1..SIGNALS {
+                    x[k] = x[k] - a[k][s] * x[s];
+                }
+                x[k] /= a[k][k];
+                quadratic += complex::conj_mul(y[k], x[k]).re;
+            }
+        }
+        let count = (SIGNALS * BINS) as f64;
+        -(ln_determinant + (count + FREEDOM) * math::ln(1.0 + quadratic / FREEDOM))
+    }
+
+    #[test]
+    fn the_likelihood_is_that_of_its_definition() {
+        let mut sequence = Sequence::new();
+        for round in 0..50 {
+            let mut window = Window::new();
+            let mut covariance = Covariance::floor(&[[1.0; LANES]; SIGNALS]);
+            for m in 0..BINS {
+                for k in 0..SIGNALS {
+                    window.re[k][m] = (30.0 * sequence.normal()) as f32;
+                    window.im[k][m] = (30.0 * sequence.normal()) as f32;
+                }
+                // A few lines of rank one.
+                for _ in 0..round % 5 {
+                    let a: [C64; SIGNALS] =
+                        core::array::from_fn(|_| C64::new(9.0 * sequence.normal(), 9.0 * sequence.normal()));
+                    for r in 0..SIGNALS {
+                        covariance.diagonal[r][m] += complex::abs2(a[r]) as f32;
+                        for s in 0..r {
+                            let z = complex::conj_mul(a[s], a[r]);
+                            covariance.re[pair(r, s)][m] += z.re as f32;
+                            covariance.im[pair(r, s)][m] += z.im as f32;
+                        }
+                    }
+                }
+            }
+            let expected = by_definition(&covariance, &window);
+            let found = covariance.ln_likelihood(&window);
+            assert!((found - expected).abs() < 1e-3 * expected.abs(), "{round}: {found} for {expected}");
+        }
+    }
 }
