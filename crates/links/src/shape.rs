@@ -27,11 +27,25 @@ const NEWTON_STEPS: usize = 2;
 const MAX_NEWTON_STEP: f64 = 0.04;
 
 /// How one shape is turned onto another.
+#[derive(Clone, Copy, Debug)]
 struct Alignment {
     /// Slope in radians a step.
     slope: f64,
     /// `ρ(s) = Σ conj(a_k) b_k e^{−jsk}` at the slope.
     rho: C64,
+}
+
+/// How far a shape is from another, and how the two agree best.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Likeness {
+    pub distance: f64,
+    /// `None` between grids.
+    alignment: Option<Alignment>,
+}
+
+impl Likeness {
+    /// None at all.
+    pub(crate) const NONE: Likeness = Likeness { distance: 1.0, alignment: None };
 }
 
 /// The products `g_k = conj(a_k) b_k` of two shapes of one grid.
@@ -180,21 +194,28 @@ impl Shape {
         best
     }
 
-    /// `1 − |ρ|²`: 0 for the same channel, about 1 for unrelated ones.
-    pub(crate) fn distance(&self, other: &Shape) -> f64 {
+    /// Compares with another shape, at the relative delay at which they agree best.
+    pub(crate) fn compare(&self, other: &Shape) -> Likeness {
         if self.grid != other.grid {
-            return 1.0;
+            return Likeness::NONE;
         }
-        max_f64(0.0, min_f64(1.0, 1.0 - abs2(self.align(other).rho)))
+        let alignment = self.align(other);
+        let distance = max_f64(0.0, min_f64(1.0, 1.0 - abs2(alignment.rho)));
+        Likeness { distance, alignment: Some(alignment) }
     }
 
-    /// Moves towards `other` by the given weight, its common phase and delay first turned to agree.
-    pub(crate) fn follow(&mut self, other: &Shape, weight: f64) {
-        if self.grid != other.grid {
+    /// `1 − |ρ|²`: 0 for the same channel, about 1 for unrelated ones.
+    pub(crate) fn distance(&self, other: &Shape) -> f64 {
+        self.compare(other).distance
+    }
+
+    /// Moves towards `other` by the given weight, its common phase and delay first turned to agree; `likeness` is what
+    /// [`Shape::compare`] says of the two.
+    pub(crate) fn follow(&mut self, other: &Shape, weight: f64, likeness: Likeness) {
+        let Some(Alignment { slope, rho }) = likeness.alignment else {
             *self = other.clone();
             return;
-        }
-        let Alignment { slope, rho } = self.align(other);
+        };
         let size = abs(rho);
         let phase = if size > 0.0 { rho.conj() / size } else { C64::new(1.0, 0.0) };
         let mut moved = [C64::new(0.0, 0.0); SHAPE_TONES];
@@ -323,7 +344,7 @@ mod tests {
         for step in 0..60 {
             let phase = f64::from(step) * 1.7;
             let b = Shape::of(&two_paths(ToneGrid::Legacy20, 2.0, phase, 0.0, 190e-9)).unwrap();
-            a.follow(&b, 0.15);
+            a.follow(&b, 0.15, a.compare(&b));
             if step == 59 {
                 assert!(a.distance(&b) < 1e-3);
             }

@@ -26,8 +26,8 @@ const LINE_LEGS: [(usize, usize); LINES] =
 const FREEDOM: f64 = 8.0;
 /// What is no variance, in units of the noise.
 const LEAST_PIVOT: f32 = 1e-6;
-/// No greater one counts in the determinant: four of them are finite in double precision.
-const MOST_PIVOT: f32 = 1e20;
+/// No greater one counts in the determinant: four of them are finite.
+const MOST_PIVOT: f32 = 1e9;
 
 pub(crate) type Lanes = [f32; LANES];
 
@@ -48,26 +48,21 @@ const fn pair(r: usize, s: usize) -> usize {
 struct Line<'a> {
     steering: &'a Steering,
     /// At both signs of its shift: on the diagonal with what is found anywhere, beside it without.
-    level: Lanes,
-    even: Lanes,
-    odd: Lanes,
+    level: [Four; GROUPS],
+    even: [Four; GROUPS],
+    odd: [Four; GROUPS],
 }
 
 impl<'a> Line<'a> {
+    #[inline(always)]
     fn new(window: &Window, steering: &'a Steering, shift: usize, power: f32, floor_share: f32) -> Line<'a> {
         let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
+        let (a, b, noise) = (groups(ahead), groups(behind), groups(&window.noise));
         let anywhere = floor_share * power;
-        let mut line = Line { steering, level: [0.0; LANES], even: [0.0; LANES], odd: [0.0; LANES] };
-        for m in 0..LANES {
-            line.even[m] = power * (ahead[m] + behind[m]);
-        }
-        for m in 0..LANES {
-            line.odd[m] = power * (ahead[m] - behind[m]);
-        }
-        for m in 0..LANES {
-            line.level[m] = line.even[m] + anywhere * window.noise[m];
-        }
-        line
+        let even = three(|g| four(|m| power * (a[g][m] + b[g][m])));
+        let odd = three(|g| four(|m| power * (a[g][m] - b[g][m])));
+        let level = three(|g| four(|m| even[g][m] + anywhere * noise[g][m]));
+        Line { steering, level, even, odd }
     }
 }
 
@@ -92,14 +87,15 @@ impl Covariance {
         }
     }
 
-    /// Entry by entry, and line by line in each: an entry stays in registers.
-    fn add_lines(&mut self, lines: &[Line<'_>; LINES]) {
-        for (k, entry) in self.diagonal.iter_mut().enumerate() {
-            accumulate(entry, lines, |line| (line.steering.diagonal[k], &line.level));
+    /// Becomes `other` and these lines: entry by entry, and line by line in each, so that an entry stays in registers.
+    fn set(&mut self, other: &Covariance, lines: &[Line<'_>; LINES]) {
+        for k in 0..SIGNALS {
+            self.diagonal[k] =
+                sum(&other.diagonal[k], lines, |line| &line.level, |line| line.steering.diagonal[k]);
         }
-        for (e, (re, im)) in self.re.iter_mut().zip(&mut self.im).enumerate() {
-            accumulate(re, lines, |line| (line.steering.re[e], &line.even));
-            accumulate(im, lines, |line| (line.steering.im[e], &line.odd));
+        for e in 0..PAIRS {
+            self.re[e] = sum(&other.re[e], lines, |line| &line.even, |line| line.steering.re[e]);
+            self.im[e] = sum(&other.im[e], lines, |line| &line.odd, |line| line.steering.im[e]);
         }
     }
 
@@ -108,20 +104,15 @@ impl Covariance {
     /// Complex Gaussian spectra of a covariance sC, where s is of inverse gamma distribution (Student's t; Lange, Little and
     /// Taylor 1989): a body's cross-section depends on which side a path sees, by far more than it varies between people.
     pub fn ln_likelihood(&self, window: &Window) -> f64 {
-        let (mut quadratic, mut determinant) = ([0.0f32; LANES], [1.0f64; LANES]);
+        let (mut quadratic, mut determinant) = ([0.0f32; LANES], [0.0f32; LANES]);
         for g in 0..GROUPS {
-            let (q, pivots) = Factors::at(self, g).solve(window, g);
+            let (q, d) = Factors::at(self, g).solve(window, g);
             *group_mut(&mut quadratic, g) = q;
-            let product = &mut determinant[g * FOUR..(g + 1) * FOUR];
-            for pivot in &pivots {
-                for (x, &d) in product.iter_mut().zip(pivot) {
-                    *x *= f64::from(d);
-                }
-            }
+            *group_mut(&mut determinant, g) = d;
         }
         let total: f64 = quadratic.iter().map(|&q| f64::from(q)).sum();
         let count = (SIGNALS * BINS) as f64;
-        -(ln_product(&determinant[..BINS]) + (count + FREEDOM) * math::ln(1.0 + total / FREEDOM))
+        -(ln_product(&determinant[..BINS]) + (count + FREEDOM) * math::ln_short(1.0 + total / FREEDOM))
     }
 }
 
@@ -133,6 +124,16 @@ type Four = [f32; FOUR];
 #[inline(always)]
 fn four(lane: impl Fn(usize) -> f32) -> Four {
     [lane(0), lane(1), lane(2), lane(3)]
+}
+
+#[inline(always)]
+fn three(of: impl Fn(usize) -> Four) -> [Four; GROUPS] {
+    [of(0), of(1), of(2)]
+}
+
+#[inline(always)]
+fn groups(lanes: &Lanes) -> [Four; GROUPS] {
+    three(|g| *group(lanes, g))
 }
 
 #[inline(always)]
@@ -166,11 +167,11 @@ impl Factors {
         f
     }
 
-    /// `yᴴC⁻¹y` of each bin, and its pivots as they count in the determinant.
+    /// `yᴴC⁻¹y` of each bin, and the determinant.
     #[inline(always)]
-    fn solve(mut self, window: &Window, g: usize) -> (Four, [Four; SIGNALS]) {
+    fn solve(mut self, window: &Window, g: usize) -> (Four, Four) {
         let (mut yr, mut yi) = ([[0.0; FOUR]; SIGNALS], [[0.0; FOUR]; SIGNALS]);
-        let (mut quadratic, mut pivots) = ([0.0; FOUR], [[0.0; FOUR]; SIGNALS]);
+        let (mut quadratic, mut determinant) = ([0.0; FOUR], [1.0; FOUR]);
         for j in 0..SIGNALS {
             let (mut d, mut zr, mut zi) =
                 (self.diagonal[j], *group(&window.re[j], g), *group(&window.im[j], g));
@@ -184,13 +185,13 @@ impl Factors {
             let d = four(|m| math::max_f32(LEAST_PIVOT, d[m]));
             let inverse = four(|m| 1.0 / d[m]);
             quadratic = four(|m| quadratic[m] + (zr[m] * zr[m] + zi[m] * zi[m]) * inverse[m]);
-            pivots[j] = four(|m| math::min_f32(d[m], MOST_PIVOT));
+            determinant = four(|m| determinant[m] * math::min_f32(d[m], MOST_PIVOT));
             (self.diagonal[j], yr[j], yi[j]) = (d, zr, zi);
             for r in j + 1..SIGNALS {
                 self.eliminate(r, j, inverse);
             }
         }
-        (quadratic, pivots)
+        (quadratic, determinant)
     }
 
     /// Row r, column j of L.
@@ -209,38 +210,38 @@ impl Factors {
     }
 }
 
-/// Adds `factor` times the lanes of each line, first to last.
+/// `first`, and each line's lanes times its factor, first to last.
 #[inline(always)]
-fn accumulate<'a>(
-    entry: &mut Lanes,
+fn sum<'a>(
+    first: &Lanes,
     lines: &'a [Line<'a>; LINES],
-    term: impl Fn(&'a Line<'a>) -> (f32, &'a Lanes),
-) {
-    let mut sum = [*group(entry, 0), *group(entry, 1), *group(entry, 2)];
+    lanes: impl Fn(&'a Line<'a>) -> &'a [Four; GROUPS],
+    factor: impl Fn(&'a Line<'a>) -> f32,
+) -> Lanes {
+    let mut total = groups(first);
     for line in lines {
-        let (factor, lanes) = term(line);
-        for (g, x) in sum.iter_mut().enumerate() {
-            let y = group(lanes, g);
-            *x = four(|m| x[m] + factor * y[m]);
-        }
+        let (y, f) = (lanes(line), factor(line));
+        total = three(|g| four(|m| total[g][m] + f * y[g][m]));
     }
-    for (g, x) in sum.into_iter().enumerate() {
-        *group_mut(entry, g) = x;
+    let mut out = [0.0; LANES];
+    for (to, from) in out.as_chunks_mut().0.iter_mut().zip(total) {
+        *to = from;
     }
+    out
 }
 
 /// ln of a product of up to a thousand positive normal numbers: exponents are added, and one logarithm is taken of the
 /// product of the mantissas.
-fn ln_product(factors: &[f64]) -> f64 {
+fn ln_product(factors: &[f32]) -> f64 {
     const MANTISSA: u64 = (1 << 52) - 1;
     const ONE: u64 = 1023 << 52;
     let (mut mantissa, mut exponent) = (1.0, 0);
     for factor in factors {
-        let bits = factor.to_bits();
+        let bits = f64::from(*factor).to_bits();
         mantissa *= f64::from_bits(bits & MANTISSA | ONE);
         exponent += (bits >> 52) as i32 - 1023;
     }
-    math::ln(mantissa) + f64::from(exponent) * core::f64::consts::LN_2
+    math::ln_short(mantissa) + f64::from(exponent) * core::f64::consts::LN_2
 }
 
 /// What makes lines of a body.
@@ -262,7 +263,8 @@ pub(crate) struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// Adds the lines of a body: the path over it (bistatic radar equation), and with one reflection before or after it.
+    /// Sets `out` to `other` and the lines of a body: the path over it (bistatic radar equation), and with one reflection before or
+    /// after it.
     pub fn lines(
         &self,
         window: &Window,
@@ -270,7 +272,8 @@ impl Sight<'_> {
         body_m: [f64; 3],
         velocity_m_s: [f64; 2],
         section_m2: f64,
-        into: &mut Covariance,
+        other: &Covariance,
+        out: &mut Covariance,
     ) {
         let power = self.scale * section_m2;
         let [p, q] = self.ends.map(|end| end.legs(&body_m, velocity_m_s));
@@ -280,7 +283,7 @@ impl Sight<'_> {
             let steering = Steering::of(self.steering, excess_m);
             Line::new(window, steering, shift as usize, power as f32, scatter.floor_share)
         });
-        into.add_lines(&lines);
+        out.set(other, &lines);
     }
 
     /// Where lines lie, and how strong they are.
@@ -322,10 +325,10 @@ mod tests {
     fn the_logarithm_of_a_product_is_the_sum_of_logarithms() {
         let mut sequence = Sequence::new();
         for _ in 0..200 {
-            let factors: [f64; BINS] =
-                core::array::from_fn(|_| math::exp(400.0 * (sequence.uniform() - 0.3)));
-            let sum: f64 = factors.iter().map(|&f| math::ln(f)).sum();
-            assert!((ln_product(&factors) - sum).abs() < 1e-11 * math::max_f64(sum.abs(), 1.0));
+            let factors: [f32; BINS] =
+                core::array::from_fn(|_| math::exp(130.0 * (sequence.uniform() - 0.4)) as f32);
+            let sum: f64 = factors.iter().map(|&f| math::ln(f64::from(f))).sum();
+            assert!((ln_product(&factors) - sum).abs() < 1e-10 * math::max_f64(sum.abs(), 1.0));
         }
         assert_eq!(ln_product(&[]), 0.0);
     }
