@@ -166,8 +166,6 @@ pub struct Records {
 /// The segment being read.
 struct Open {
     info: SegmentInfo,
-    /// True if the journal holds no later segment of the chain.
-    newest: bool,
     scanner: Scanner,
     next_ordinal: u32,
     /// Damage that waits for the cycle behind it.
