@@ -122,6 +122,11 @@ fn their_streams_say_what_ours_says_in_their_words() {
         assert!(compared > 150, "{compared}");
         assert!(updates.last().unwrap()["nodes"].as_array().unwrap().len() == 4, "{:?}", updates.last());
         assert!(updates.last().unwrap()["nodes"][0]["position"].is_array());
+        let own = &updates.last().unwrap()["node_features"][0];
+        assert_eq!(
+            (&own["features"], &own["classification"]["motion_level"]),
+            (&json!({}), &"unknown".into())
+        );
         poses(&mut pose).await;
     });
     drop((air, hub, site));

@@ -26,7 +26,7 @@ pub struct Context {
     pub room: Option<Room>,
     /// Nodes that are placed.
     pub places: Arc<[(u8, [f64; 3])]>,
-    /// Median time from tick to witness, ms.
+    /// Time from tick to witness of the last cycle, ms.
     pub compute_ms: Option<f64>,
 }
 
@@ -96,6 +96,10 @@ struct NodeFeatures {
     last_seen_ms: u64,
     frame_rate_hz: f32,
     stale: bool,
+    /// None of ours are a node's own.
+    features: Features,
+    /// Unknown: presence is of the room. Without it their page shows every node as absent.
+    classification: Classification,
 }
 
 /// A person in either stream.
@@ -349,6 +353,13 @@ fn node_features(node: &Node) -> NodeFeatures {
         last_seen_ms: node.age_ms,
         frame_rate_hz: node.rate_hz,
         stale: node.silent,
+        features: Features { mean_rssi: None, dominant_freq_hz: None },
+        classification: Classification {
+            motion_level: "unknown",
+            presence: None,
+            confidence: 0.0,
+            fall_detected: None,
+        },
     }
 }
 
