@@ -261,6 +261,7 @@ mod tests {
             "a simulator's marker arrived",
             " datagrams were not usable, most of them (",
             " datagrams were left out: more arrive than a cycle takes",
+            " datagrams were lost in the kernel: more arrive than this machine takes",
             "; check its power and Wi-Fi",
             "two senders use this id",
             "; check its power supply",
