@@ -18,8 +18,21 @@ pub(crate) struct Features {
     mean: Vec<C64>,
     size: Vec<f64>,
     kept: Vec<usize>,
+    /// `[slot][kept cell]`, as they were when the estimate began.
+    cells: Vec<[f32; 2]>,
+    fit: Fit,
+    /// Slots that are filled in.
+    filled: usize,
     row: Vec<f64>,
     sums: Vec<[f64; 3]>,
+}
+
+/// A weighted straight line over the kept cells' places: the sum of the weights, where it turns, and what a slope is worth.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fit {
+    weight: f64,
+    middle: f64,
+    spread: f64,
 }
 
 impl Features {
@@ -33,16 +46,24 @@ impl Features {
             mean: vec![C64::default(); cells],
             size: vec![0.0; cells],
             kept: Vec::with_capacity(cells),
+            cells: Vec::with_capacity(slots * cells),
+            fit: Fit::default(),
+            filled: 0,
             row: vec![0.0; cells],
             sums: vec![[0.0; 3]; cells * 2],
         }
     }
 
-    /// Fills in everything.
-    pub fn make(&mut self, plan: &Plan, state: &State) -> Result<(), Unknown> {
+    /// Takes a window: what is pushed from now on does not enter.
+    pub fn begin(&mut self, plan: &Plan, state: &State) -> Result<(), Unknown> {
         self.clock(plan, state)?;
         self.select(plan, state)?;
-        self.fill(plan, state);
+        self.take(plan, state);
+        Ok(())
+    }
+
+    /// Removes trends, and sets the unit, once all slots are filled in.
+    pub fn end(&mut self) -> Result<(), Unknown> {
         self.detrend();
         self.whiten()
     }
@@ -99,12 +120,9 @@ impl Features {
         if self.kept.len() < 3 || good < 0.5 * all { Err(Unknown::Motion) } else { Ok(()) }
     }
 
-    /// Log-amplitudes about each packet's mean, phases about its common phase and slope.
-    fn fill(&mut self, plan: &Plan, state: &State) {
-        let (bands, m) = (plan.bands(), self.kept.len());
-        self.count = 2 * m;
-        self.values.clear();
-        // Weighted straight line through the phases: moments of the weights, which are the power of the mean.
+    /// The kept cells of every slot, and the line that phases are fitted with: its weights are the power of the mean.
+    fn take(&mut self, plan: &Plan, state: &State) {
+        let bands = plan.bands();
         let (mut w0, mut w1, mut w2) = (0.0, 0.0, 0.0);
         for &c in &self.kept {
             let (w, x) = (complex::abs2(self.mean[c]), plan.places[c % bands]);
@@ -113,31 +131,48 @@ impl Features {
             w2 += w * x * x;
         }
         let middle = w1 / w0;
-        let spread = w2 - w1 * middle;
+        self.fit = Fit { weight: w0, middle, spread: w2 - w1 * middle };
+        self.count = 2 * self.kept.len();
+        self.values.clear();
+        self.cells.clear();
+        self.filled = 0;
         for k in 0..state.used() {
             let (_, re, im) = state.slot(k);
-            let z = |c: usize| C64::new(f64::from(re[c]), f64::from(im[c]));
+            self.cells.extend(self.kept.iter().map(|&c| [re[c], im[c]]));
+        }
+    }
+
+    /// Fills in up to `most` more slots: log-amplitudes about each packet's mean, phases about its common phase and slope. True
+    /// once all are.
+    pub fn fill(&mut self, plan: &Plan, most: usize) -> bool {
+        let (bands, m, used) = (plan.bands(), self.kept.len(), self.times.len());
+        let Fit { weight, middle, spread } = self.fit;
+        let until = self.filled.saturating_add(most).min(used);
+        for cells in self.cells[self.filled * m..until * m].chunks_exact(m) {
+            let z = |k: usize| C64::new(f64::from(cells[k][0]), f64::from(cells[k][1]));
             let mut level = 0.0;
-            for (value, &c) in self.row.iter_mut().zip(&self.kept) {
+            for (k, (value, &c)) in self.row.iter_mut().zip(&self.kept).enumerate() {
                 // A cell that is exactly zero has no logarithm; one part in 10⁹ of its usual power stands in.
-                let floor = 1e-9 * complex::abs2(self.mean[c]) / (state.used() * state.used()) as f64;
-                *value = 0.5 * math::ln(complex::abs2(z(c)) + floor);
+                let floor = 1e-9 * complex::abs2(self.mean[c]) / (used * used) as f64;
+                *value = 0.5 * math::ln(complex::abs2(z(k)) + floor);
                 level += *value;
             }
             level /= m as f64;
             self.values.extend(self.row[..m].iter().map(|value| (value - level) as f32));
             let (mut offset, mut slope) = (0.0, 0.0);
-            for (value, &c) in self.row.iter_mut().zip(&self.kept) {
-                *value = complex::arg(complex::conj_mul(self.mean[c], z(c)));
+            for (k, (value, &c)) in self.row.iter_mut().zip(&self.kept).enumerate() {
+                *value = complex::arg(complex::conj_mul(self.mean[c], z(k)));
                 offset += complex::abs2(self.mean[c]) * *value;
                 slope += complex::abs2(self.mean[c]) * (plan.places[c % bands] - middle) * *value;
             }
-            offset /= w0;
+            offset /= weight;
             slope = if spread > 0.0 { slope / spread } else { 0.0 };
             let line = |c: usize| offset + slope * (plan.places[c % bands] - middle);
             let rest = self.row[..m].iter().zip(&self.kept).map(|(value, &c)| (value - line(c)) as f32);
             self.values.extend(rest);
         }
+        self.filled = until;
+        until == used
     }
 
     /// Takes mean and straight line in time out of every series.

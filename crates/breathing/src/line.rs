@@ -16,6 +16,8 @@ const NEAR: usize = 12;
 pub(crate) const WIDE: usize = 40;
 /// Least independent frequencies that a noise level can rest on, beyond the parameters of its model.
 const LEAST_BINS: f64 = 4.0;
+/// Slots of the window that cost as much as a frequency of a sweep.
+const SLOTS_A_FREQUENCY: usize = 8;
 /// Steps of the fine search, each a tenth of 1/T, to either side.
 const FINE: usize = 4;
 
@@ -39,8 +41,14 @@ pub(crate) struct Band {
 pub(crate) enum Stage {
     /// None is under way.
     Idle,
+    /// The window becomes series.
+    Features,
     /// Over the whole band, for the line.
     Coarse(Band),
+    /// The band is swept; the strongest line is looked up.
+    Peak(Band),
+    /// About the strongest line, for its place.
+    Fine(Band, Others),
     /// At whole multiples of 1/T from the line, for the noise.
     Noise(Band, Line),
 }
@@ -55,50 +63,69 @@ pub(crate) struct Line {
     peak: usize,
 }
 
-/// Takes the window into features and begins an estimate.
+/// Takes the window and begins an estimate.
 pub(crate) fn begin(plan: &Plan, state: &State, scratch: &mut Scratch) -> Result<(), Unknown> {
-    let Scratch { features, spectrum, stage } = scratch;
-    *stage = Stage::Idle;
-    features.make(plan, state)?;
-    *stage = Stage::Coarse(coarse_grid(plan, features, spectrum)?);
+    scratch.stage = Stage::Idle;
+    scratch.features.begin(plan, state)?;
+    scratch.stage = Stage::Features;
     Ok(())
 }
 
-/// Computes up to `most` frequencies of the sweep under way; the rate, or why there is none, once all is done. `None`: not
-/// yet, or nothing was begun.
+/// Computes up to `most` frequencies of the sweep under way, or as much else; the rate, or why there is none, once all is done.
+/// `None`: not yet, or nothing was begun.
 pub(crate) fn advance(plan: &Plan, most: usize, scratch: &mut Scratch) -> Option<Result<Rate, Unknown>> {
-    let Scratch { features, spectrum, stage } = scratch;
-    match *stage {
-        Stage::Idle => None,
-        Stage::Coarse(band) => {
-            if spectrum.advance(features, most) {
-                match locate(features, spectrum, &band) {
-                    Ok(line) => *stage = Stage::Noise(band, line),
-                    Err(reason) => {
-                        *stage = Stage::Idle;
-                        return Some(Err(reason));
-                    }
-                }
-            }
-            None
-        }
-        Stage::Noise(band, line) => {
-            let done = spectrum.advance(features, most);
-            done.then(|| {
-                *stage = Stage::Idle;
-                judge(plan, features, spectrum, &band, &line)
-            })
-        }
-    }
+    let found = step(plan, most, scratch).transpose()?;
+    scratch.stage = Stage::Idle;
+    Some(found)
 }
 
-/// From the coarse grid to the line's exact place, and the noise's grid begun.
-fn locate(features: &Features, spectrum: &mut Spectrum, band: &Band) -> Result<Line, Unknown> {
+fn step(plan: &Plan, most: usize, scratch: &mut Scratch) -> Result<Option<Rate>, Unknown> {
+    let Scratch { features, spectrum, stage } = scratch;
+    match *stage {
+        Stage::Idle => {}
+        Stage::Features => {
+            if features.fill(plan, most.saturating_mul(SLOTS_A_FREQUENCY)) {
+                features.end()?;
+                *stage = Stage::Coarse(coarse_grid(plan, features, spectrum)?);
+            }
+        }
+        Stage::Coarse(band) => {
+            if spectrum.advance(features, most) {
+                *stage = Stage::Peak(band);
+            }
+        }
+        Stage::Peak(band) => *stage = Stage::Fine(band, peak(features, spectrum, &band)),
+        Stage::Fine(band, others) => {
+            if spectrum.advance(features, most) {
+                *stage = Stage::Noise(band, locate(features, spectrum, &band, others)?);
+            }
+        }
+        Stage::Noise(band, line) => {
+            if spectrum.advance(features, most) {
+                return judge(plan, features, spectrum, &band, &line).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The strongest line of the coarse grid; its neighbourhood's sweep is begun.
+fn peak(features: &Features, spectrum: &mut Spectrum, band: &Band) -> Others {
     let coarse = strongest(spectrum, band);
     let hz = spectrum.hz(coarse);
     let others = others(spectrum, band, hz);
     let step = 0.1 * band.resolution;
-    spectrum.sweep(features, hz - FINE as f64 * step, step, 2 * FINE + 1);
+    spectrum.begin(features, hz - FINE as f64 * step, step, 2 * FINE + 1);
+    others
+}
+
+/// The line's exact place from its neighbourhood, and the noise's grid begun.
+fn locate(
+    features: &Features,
+    spectrum: &mut Spectrum,
+    band: &Band,
+    others: Others,
+) -> Result<Line, Unknown> {
     let (hz, energy) = vertex(spectrum);
     if hz < band.low_hz - 0.25 * band.resolution {
         // The flank of something slower.
@@ -276,7 +303,7 @@ fn noise_along(spectrum: &Spectrum, peak: usize, near: &Neighbours) -> f64 {
 
 /// Strengths of other lines of the coarse grid.
 #[derive(Clone, Copy, Debug)]
-struct Others {
+pub(crate) struct Others {
     in_band: f64,
     below: f64,
     /// Most energy (not strength: it bends the noise model towards itself) below the band where the line would be a

@@ -96,12 +96,6 @@ impl Spectrum {
         self.done == self.count
     }
 
-    /// Both at once.
-    pub fn sweep(&mut self, features: &Features, first_hz: f64, step_hz: f64, count: usize) {
-        self.begin(features, first_hz, step_hz, count);
-        self.advance(features, usize::MAX);
-    }
-
     /// Fits the expected energy of noise, a + b/f + c/f² with a, b, c ≥ 0 (white noise, flicker, a random walk), to the
     /// energies for which `noise` holds: the likelihood of a gamma law of that mean, by the multiplicative updates of
     /// Févotte, Bertin and Durrieu 2009 (Itakura–Saito divergence; equation 2.19 with the exponent 1/2).

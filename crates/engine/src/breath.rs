@@ -14,8 +14,9 @@ use wavewitness_world::LinkBreathing;
 
 /// Cycles from one link's look to the next one's: a second.
 const TURN_CYCLES: u32 = 20;
-/// Frequencies of the spectrum that one cycle computes: a look is done within its turn.
-const FREQUENCIES: usize = 24;
+/// Frequencies of the spectrum that one cycle computes: a look is done within its turn, of which what comes before and between the
+/// sweeps takes a third.
+const FREQUENCIES: usize = 32;
 
 /// One receive chain and one stream on each grid.
 #[derive(Clone, Debug)]

@@ -355,14 +355,17 @@ mod tests {
                 for r in k + 1..SIGNALS {
                     let factor = a[r][k] / a[k][k];
                     for s in k..SIGNALS {
-                        a[r][s] = a[r][s] - factor * a[k][s];
+                        let product = factor * a[k][s];
+                        a[r][s] -= product;
                     }
-                    x[r] = x[r] - factor * x[k];
+                    let product = factor * x[k];
+                    x[r] -= product;
                 }
             }
             for k in (0..SIGNALS).rev() {
                 for s in k + 1..SIGNALS {
-                    x[k] = x[k] - a[k][s] * x[s];
+                    let product = a[k][s] * x[s];
+                    x[k] -= product;
                 }
                 x[k] /= a[k][k];
                 quadratic += complex::conj_mul(y[k], x[k]).re;
