@@ -16,6 +16,8 @@ const NEAR: usize = 12;
 pub(crate) const WIDE: usize = 40;
 /// Least independent frequencies that a noise level can rest on, beyond the parameters of its model.
 const LEAST_BINS: f64 = 4.0;
+/// Rounds of noise model and strongest line.
+const ROUNDS: u32 = 3;
 /// Slots of the window that cost as much as a frequency of a sweep.
 const SLOTS_A_FREQUENCY: usize = 8;
 /// Steps of the fine search, each a tenth of 1/T, to either side.
@@ -45,8 +47,8 @@ pub(crate) enum Stage {
     Features,
     /// Over the whole band, for the line.
     Coarse(Band),
-    /// The band is swept; the strongest line is looked up.
-    Peak(Band),
+    /// The band is swept; the strongest line is looked up, a round a step: the peak before it, and rounds that are done.
+    Peak(Band, usize, u32),
     /// About the strongest line, for its place.
     Fine(Band, Others),
     /// At whole multiples of 1/T from the line, for the noise.
@@ -91,10 +93,15 @@ fn step(plan: &Plan, most: usize, scratch: &mut Scratch) -> Result<Option<Rate>,
         }
         Stage::Coarse(band) => {
             if spectrum.advance(features, most) {
-                *stage = Stage::Peak(band);
+                *stage = Stage::Peak(band, steepest(spectrum, &band), 0);
             }
         }
-        Stage::Peak(band) => *stage = Stage::Fine(band, peak(features, spectrum, &band)),
+        Stage::Peak(band, peak, ROUNDS) => {
+            *stage = Stage::Fine(band, approach(features, spectrum, &band, peak));
+        }
+        Stage::Peak(band, peak, rounds) => {
+            *stage = Stage::Peak(band, strongest(spectrum, &band, peak), rounds + 1);
+        }
         Stage::Fine(band, others) => {
             if spectrum.advance(features, most) {
                 *stage = Stage::Noise(band, locate(features, spectrum, &band, others)?);
@@ -109,10 +116,9 @@ fn step(plan: &Plan, most: usize, scratch: &mut Scratch) -> Result<Option<Rate>,
     Ok(None)
 }
 
-/// The strongest line of the coarse grid; its neighbourhood's sweep is begun.
-fn peak(features: &Features, spectrum: &mut Spectrum, band: &Band) -> Others {
-    let coarse = strongest(spectrum, band);
-    let hz = spectrum.hz(coarse);
+/// The other lines, and the sweep of the strongest one's neighbourhood begun.
+fn approach(features: &Features, spectrum: &mut Spectrum, band: &Band, peak: usize) -> Others {
+    let hz = spectrum.hz(peak);
     let others = others(spectrum, band, hz);
     let step = 0.1 * band.resolution;
     spectrum.begin(features, hz - FINE as f64 * step, step, 2 * FINE + 1);
@@ -198,22 +204,25 @@ fn coarse_grid(plan: &Plan, features: &Features, spectrum: &mut Spectrum) -> Res
     Ok(Band { first, end, cells: (high - low) / resolution, resolution, low_hz: low, top_hz })
 }
 
-/// The strongest line relative to the noise model, which leaves it and its harmonics out: a few rounds of both.
-fn strongest(spectrum: &mut Spectrum, band: &Band) -> usize {
+/// The strongest line relative to noise that falls with the frequency.
+fn steepest(spectrum: &Spectrum, band: &Band) -> usize {
     let mut peak = band.first;
     for k in band.first..band.end {
         if spectrum.energy[k] * spectrum.hz(k) > spectrum.energy[peak] * spectrum.hz(peak) {
             peak = k;
         }
     }
-    for _ in 0..3 {
-        let hz = spectrum.hz(peak);
-        spectrum.fit(|f| is_noise(f, hz, band.resolution));
-        peak = band.first;
-        for k in band.first..band.end {
-            if spectrum.energy[k] * spectrum.model[peak] > spectrum.energy[peak] * spectrum.model[k] {
-                peak = k;
-            }
+    peak
+}
+
+/// The strongest line relative to the noise model, which leaves `before` and its harmonics out.
+fn strongest(spectrum: &mut Spectrum, band: &Band, before: usize) -> usize {
+    let hz = spectrum.hz(before);
+    spectrum.fit(|f| is_noise(f, hz, band.resolution));
+    let mut peak = band.first;
+    for k in band.first..band.end {
+        if spectrum.energy[k] * spectrum.model[peak] > spectrum.energy[peak] * spectrum.model[k] {
+            peak = k;
         }
     }
     peak

@@ -13,6 +13,9 @@ pub(crate) struct Law {
 /// Slices that the law of r is cut in, each half as likely as the one before.
 const SLICES: u32 = 20;
 
+/// Sums that are added up side by side.
+const LANES: usize = 8;
+
 impl Law {
     /// From the eigenvalues γ of the noise's covariance over the series, Σγ = 1, by their sums of squares and cubes.
     ///
@@ -34,15 +37,22 @@ impl Law {
             gram[k * m + k] = 0.0;
         }
         let (mut pairs, mut triples) = (0.0, 0.0);
-        for i in 0..m {
-            for j in 0..m {
-                let g = gram[i * m + j];
-                pairs += g * g;
-                let mut around = 0.0;
-                for k in 0..m {
-                    around += gram[j * m + k] * gram[k * m + i];
+        // Rows are columns, too, so that a few sums lie side by side; each is added up in the order of k.
+        for row in gram[..m * m].chunks_exact(m) {
+            for first in (0..m).step_by(LANES) {
+                let lanes = LANES.min(m - first);
+                let mut around = [0.0; LANES];
+                for (k, &a) in row.iter().enumerate() {
+                    let others = &gram[k * m + first..k * m + first + lanes];
+                    match <&[f64; LANES]>::try_from(others) {
+                        Ok(all) => around.iter_mut().zip(all).for_each(|(sum, g)| *sum += g * a),
+                        Err(_) => around.iter_mut().zip(others).for_each(|(sum, g)| *sum += g * a),
+                    }
                 }
-                triples += g * around;
+                for (g, around) in row[first..first + lanes].iter().zip(around) {
+                    pairs += g * g;
+                    triples += g * around;
+                }
             }
         }
         let (all_pairs, all_triples) = (p1 * p1 - p2, p1 * p1 * p1 - 3.0 * p1 * p2 + 2.0 * p3);

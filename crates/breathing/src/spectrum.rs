@@ -33,6 +33,8 @@ pub(crate) struct Spectrum {
     step: Vec<C64>,
     /// Inner products of noise vectors.
     pub gram: Vec<f64>,
+    /// What a fit rests on: the model's three parts at a frequency, and its energy.
+    noise: Vec<([f64; 3], f64)>,
 }
 
 impl Spectrum {
@@ -54,6 +56,7 @@ impl Spectrum {
             turn: vec![C64::default(); slots],
             step: vec![C64::default(); slots],
             gram: vec![0.0; 4 * WIDE * WIDE],
+            noise: Vec::with_capacity(count),
         }
     }
 
@@ -103,20 +106,23 @@ impl Spectrum {
         let scale = self.first_hz;
         let basis = |hz: f64| [1.0, scale / hz, scale * scale / (hz * hz)];
         let mean = |t: &[f64; 3], p: &[f64; 3]| t[0] * p[0] + t[1] * p[1] + t[2] * p[2];
-        let (mut total, mut used) = (0.0, 0.0);
-        for k in (0..self.count).filter(|&k| noise(self.hz(k))) {
-            total += self.energy[k];
-            used += 1.0;
+        let (first, step) = (self.first_hz, self.step_hz);
+        let hz = |k: usize| first + k as f64 * step;
+        let chosen = (0..self.count).filter(|&k| noise(hz(k)));
+        self.noise.clear();
+        self.noise.extend(chosen.map(|k| (basis(hz(k)), self.energy[k])));
+        let mut total = 0.0;
+        for (_, energy) in &self.noise {
+            total += energy;
         }
-        let level = if total > 0.0 { total / used / 3.0 } else { 1.0 };
+        let level = if total > 0.0 { total / self.noise.len() as f64 / 3.0 } else { 1.0 };
         let mut theta = [level; 3];
         for _ in 0..60 {
             let (mut up, mut down) = ([0.0; 3], [0.0; 3]);
-            for k in (0..self.count).filter(|&k| noise(self.hz(k))) {
-                let p = basis(self.hz(k));
-                let mu = mean(&theta, &p);
+            for (p, energy) in &self.noise {
+                let mu = mean(&theta, p);
                 for j in 0..3 {
-                    up[j] += p[j] * self.energy[k] / (mu * mu);
+                    up[j] += p[j] * energy / (mu * mu);
                     down[j] += p[j] / mu;
                 }
             }
