@@ -513,6 +513,32 @@ mod tests {
     }
 
     #[test]
+    fn no_value_of_a_stage_key_is_taken_that_is_no_number_of_its_range() {
+        let odd = [
+            "nan",
+            "inf",
+            "-inf",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "[1]",
+            "{ a = 1 }",
+            "1979-05-27",
+        ];
+        for (section, keys) in EngineConfig::sections() {
+            for key in keys {
+                for value in odd {
+                    let field = format!("{section}.{}", key.name);
+                    let said = refusal(&format!("[{section}]\n{} = {value}", key.name));
+                    assert!(
+                        said.starts_with(&field) && said.contains("allowed is"),
+                        "{field} = {value}: {said}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_sample_reads_as_the_defaults_commented_or_not() {
         let sample = sample();
         let as_written = HubConfig::from_toml(&sample).unwrap();
