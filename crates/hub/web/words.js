@@ -52,6 +52,13 @@ export function duration(seconds) {
   return `${(seconds / 86400).toFixed(1)}\u202fdays`;
 }
 
+export function microseconds(us) {
+  if (typeof us !== "number" || !Number.isFinite(us)) return UNKNOWN;
+  if (us < 1000) return `${us.toFixed(us < 10 ? 1 : 0)}\u202fµs`;
+  const ms = us / 1000;
+  return `${ms.toFixed(ms < 10 && !Number.isInteger(ms) ? 1 : 0)}\u202fms`;
+}
+
 export function calibration(state) {
   switch (state?.state) {
     case "none":
