@@ -35,7 +35,7 @@ fn two_people(seconds: u64) -> Scene {
 }
 
 /// What has many forms by what is known just then is named as one.
-const AS_ONE: [&str; 9] = [
+const AS_ONE: [&str; 10] = [
     ".breathing",
     ".fall",
     ".posture",
@@ -44,6 +44,7 @@ const AS_ONE: [&str; 9] = [
     ".presence",
     ".keypoints[]",
     ".compute_us",
+    ".stages_us[]",
     ".rejected",
 ];
 

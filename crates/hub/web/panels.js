@@ -55,7 +55,7 @@ function fallPanel({ fall }) {
   panel.hidden = fall?.state !== "fallen";
   if (!panel.hidden) {
     const who = typeof fall.person === "number" ? `, person ${fall.person}` : "";
-    setText(panel, `Somebody fell: ${clock(fall.at)}${who}, probability ${percent(fall.probability)}`);
+    setText(panel, `Somebody fell ${clock(fall.at)}${who}, probability ${percent(fall.probability)}`);
   }
   const words = { none: "none in the last minute", fallen: "yes", unknown: `${UNKNOWN}: ${fall?.reason === "no-data" ? "nothing watches for them" : reason(fall?.reason)}` };
   setText(byId("fall-state"), fall === undefined ? WITHHELD : (words[fall.state] ?? UNKNOWN));
@@ -94,7 +94,8 @@ function basisWords(keypoints) {
   const measured = keypoints.filter((k) => k.basis === "measured").length;
   const inferred = keypoints.filter((k) => k.basis === "inferred").length;
   if (measured + inferred === 0) return "average body";
-  return `${measured} measured, ${inferred} inferred, ${keypoints.length - measured - inferred} usual`;
+  const counts = [[measured, "measured"], [inferred, "inferred"], [keypoints.length - measured - inferred, "usual"]];
+  return counts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`).join(", ");
 }
 
 export function nodesPanel(message, advice) {

@@ -5,13 +5,13 @@ import { UNKNOWN, microseconds, thousands } from "./words.js";
 
 /** Parts by the stage that they end with, in words. */
 const PARTS = {
-  "phase-align": "frames, links, gain, phase",
+  "phase-align": "frames, links, phase",
   calibration: "baselines",
-  fusion: "fusion, motion, breathing",
-  gate: "impulse responses, gate",
-  pose: "image, places, poses",
-  witness: "presence, graph, digests",
-  publish: "journal, publishing",
+  fusion: "fusion, breathing",
+  gate: "impulse response, gate",
+  pose: "image, people, poses",
+  witness: "presence, witness",
+  publish: "journal, clients",
 };
 
 /** Solid to the median, hatched to the 99th percentile, a line at the longest; the whole is the budget. The numbers stand beside it. */
@@ -54,7 +54,7 @@ export function timesPanel(status) {
   const compute = status.compute_us;
   const stages = Array.isArray(status.stages_us) ? status.stages_us : [];
   const parts = stages.map((stage) => ({ ...stage, name: PARTS[stage.stage] ?? stage.stage }));
-  if (compute) parts.unshift({ ...compute, max: compute.recent_max, stage: "cycle", name: "whole computation" });
+  if (compute) parts.unshift({ ...compute, max: compute.recent_max, stage: "cycle", name: "computation, whole" });
   const known = parts.length > 0;
   byId("times-empty").hidden = known;
   byId("times-known").hidden = !known;

@@ -12,6 +12,9 @@ const REASONS = {
   "too-sparse": "too few frames arrive",
   motion: "somebody moves too much",
   "no-line": "nothing periodic stands out",
+  undecided: "somebody may be in it, or not",
+  "not-located": "somebody is there who has no place",
+  "motion-only": "who keeps still is not seen",
   rivals: "links disagree: more than one person, or a machine",
 };
 

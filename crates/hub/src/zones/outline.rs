@@ -58,7 +58,7 @@ impl Outline {
             }
         }
         // Twice the signed area: Gauss's shoelace formula.
-        let twice: f64 = (0..n).map(edge).map(|(a, b)| a[0] * b[1] - b[0] * a[1]).fold(0.0, |sum, x| sum + x);
+        let twice: f64 = (0..n).map(edge).map(|(a, b)| a[0] * b[1] - b[0] * a[1]).sum();
         if twice.abs() < 2.0 * LEAST_AREA_M2 {
             return refuse(format!("{:.4} m²", twice.abs() / 2.0), "at least 0.01 m²");
         }
