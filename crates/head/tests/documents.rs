@@ -1,0 +1,9 @@
+//! Guards what the documents tell a reader to type: every subcommand and option of `pose-head` in them exists.
+
+#[path = "../../../proof/tests/told/mod.rs"]
+mod told;
+
+#[test]
+fn pose_head_takes_what_the_documents_say() {
+    told::hold("pose-head", "wavewitness-head", env!("CARGO_BIN_EXE_pose-head"));
+}
