@@ -157,12 +157,15 @@ impl Program {
     }
 }
 
+/// The first line of a certificate of the log, which looks like a command.
+const NO_COMMAND: &str = "wavewitness epoch key v1";
+
 /// Fails if a document names a subcommand or option that the program does not have, or no document names any of its commands.
 pub fn hold(program: &str, package: &str, exe: &'static str) {
     let mut asked = Program::new(exe);
     let mut seen = 0;
     for (document, text) in documents() {
-        for words in code(&text).iter().flat_map(|line| commands(line)) {
+        for words in code(&text).iter().filter(|l| *l != NO_COMMAND).flat_map(|l| commands(l)) {
             let Some(arguments) = arguments(&words, program, package) else { continue };
             seen += 1;
             if let Some(fault) = asked.fault(arguments) {
