@@ -5,5 +5,5 @@ mod told;
 
 #[test]
 fn evaluate_takes_what_the_documents_say() {
-    told::hold("evaluate", "wavewitness-evaluate", env!("CARGO_BIN_EXE_evaluate"));
+    told::hold("evaluate", "wavewitness-evaluate", env!("CARGO_BIN_EXE_evaluate"), &[]);
 }

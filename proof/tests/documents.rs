@@ -12,7 +12,7 @@ use told::{code, commands, documents, root};
 
 #[test]
 fn proof_runner_takes_what_the_documents_say() {
-    told::hold("proof-runner", "wavewitness-proof", env!("CARGO_BIN_EXE_proof-runner"));
+    told::hold("proof-runner", "wavewitness-proof", env!("CARGO_BIN_EXE_proof-runner"), &[]);
 }
 
 /// The name that GitHub and others give a heading.

@@ -7,7 +7,7 @@ const HUB: &str = env!("CARGO_BIN_EXE_wavewitness");
 
 #[test]
 fn the_hub_takes_what_the_documents_say() {
-    told::hold("wavewitness", "wavewitness-hub", HUB);
+    told::hold("wavewitness", "wavewitness-hub", HUB, &[]);
 }
 
 /// A guard that can't fail guards nothing.
