@@ -61,6 +61,10 @@ struct Frame {
     weight: [f64; MOST],
     slow: [[f64; MOST]; SLOW],
     energy: f64,
+    /// `e^{−j2πνt}` at a step of the shifts, at the first bin, and at a step of the bins: every transform begins with them.
+    shift_turn: [C64; MOST],
+    first_turn: [C64; MOST],
+    bin_turn: [C64; MOST],
 }
 
 impl Frame {
@@ -71,12 +75,18 @@ impl Frame {
             weight: [0.0; MOST],
             slow: [[0.0; MOST]; SLOW],
             energy: 0.0,
+            shift_turn: [C64::default(); MOST],
+            first_turn: [C64::default(); MOST],
+            bin_turn: [C64::default(); MOST],
         };
         for (r, sample) in samples.iter().enumerate() {
             let t = 0.5 * LENGTH_S - end.seconds_since(sample.at);
             f.time_s[r] = t;
             f.weight[r] = 0.5 + 0.5 * math::cos(TAU * t / LENGTH_S);
             f.energy += f.weight[r] * f.weight[r];
+            f.shift_turn[r] = complex::unit(-TAU * STEP_HZ * t);
+            f.first_turn[r] = complex::unit(-TAU * FIRST_HZ * t);
+            f.bin_turn[r] = complex::unit(-TAU * BIN_HZ * t);
         }
         for q in 0..SLOW {
             for r in 0..f.count {
@@ -98,17 +108,29 @@ impl Frame {
         f
     }
 
-    /// `Σ values e^{−j2πνt}` at ν = `first`, `first + step`, …
-    fn transform(&self, values: &[f64; MOST], first_hz: f64, step_hz: f64, out: &mut [C64]) {
+    /// `Σ values e^{−j2πνt}` at every shift from 0 on.
+    fn at_shifts(&self, values: &[f64; MOST], out: &mut [C64]) {
         out.fill(C64::default());
         for r in 0..self.count {
-            let mut turn = complex::unit(-TAU * first_hz * self.time_s[r]) * values[r];
-            let step = complex::unit(-TAU * step_hz * self.time_s[r]);
-            for z in out.iter_mut() {
-                *z += turn;
-                turn *= step;
-            }
+            add_turns(C64::new(values[r], 0.0), self.shift_turn[r], out);
         }
+    }
+
+    /// The same at every bin.
+    fn at_bins(&self, values: &[f64; MOST], out: &mut [C64; BINS]) {
+        out.fill(C64::default());
+        for r in 0..self.count {
+            add_turns(self.first_turn[r] * values[r], self.bin_turn[r], out);
+        }
+    }
+}
+
+/// Adds `first`, `first step`, `first step²`, …
+fn add_turns(first: C64, step: C64, out: &mut [C64]) {
+    let mut turn = first;
+    for z in out {
+        *z += turn;
+        turn *= step;
     }
 }
 
@@ -164,7 +186,7 @@ impl Window {
             for slow in &frame.slow {
                 last = scale * remove(&slow[..frame.count], &mut values[..frame.count]);
             }
-            frame.transform(&values, FIRST_HZ, BIN_HZ, &mut bins);
+            frame.at_bins(&values, &mut bins);
             let mut powers = [0.0; BINS];
             for (m, z) in bins.iter().enumerate() {
                 (self.re[k][m], self.im[k][m]) = ((z.re * scale) as f32, (z.im * scale) as f32);
@@ -209,7 +231,7 @@ impl Window {
         // z(ω) = Σ (P w x)(t) e^{−jωt}, P = 1 − Σ s sᵀ: for x = e^{jνt} this is W(ω − ν) − Σ A*(ν) B(ω), where W, A and B
         // are the transforms of w, s w and s; of real functions, so that negative frequencies have the conjugate.
         let mut kernel = [C64::default(); DIFFERENCES + 1];
-        frame.transform(&frame.weight, 0.0, STEP_HZ, &mut kernel);
+        frame.at_shifts(&frame.weight, &mut kernel);
         let mut shifted = [[C64::default(); SHIFTS + 1]; SLOW];
         let mut binned = [[C64::default(); BINS]; SLOW];
         for k in 0..SLOW {
@@ -217,8 +239,8 @@ impl Window {
             for r in 0..frame.count {
                 values[r] = frame.weight[r] * frame.slow[k][r];
             }
-            frame.transform(&values, 0.0, STEP_HZ, &mut shifted[k]);
-            frame.transform(&frame.slow[k], FIRST_HZ, BIN_HZ, &mut binned[k]);
+            frame.at_shifts(&values, &mut shifted[k]);
+            frame.at_bins(&frame.slow[k], &mut binned[k]);
         }
         for (q, response) in self.response.iter_mut().enumerate() {
             let (ahead, size) = (q >= SHIFTS, q.abs_diff(SHIFTS));
@@ -241,16 +263,20 @@ impl Window {
                 self.slow[m] += share * (self.response[SHIFTS + size][m] + self.response[SHIFTS - size][m]);
             }
         }
-        for m in 0..BINS {
-            let mut total = 0.0;
-            for r in 0..frame.count {
-                let mut z = complex::unit(-TAU * (FIRST_HZ + m as f64 * BIN_HZ) * frame.time_s[r]);
+        let mut totals = [0.0; BINS];
+        for r in 0..frame.count {
+            let mut turn = frame.first_turn[r];
+            for (m, total) in totals.iter_mut().enumerate() {
+                let mut z = turn;
                 for k in 0..SLOW {
                     z -= binned[k][m] * frame.slow[k][r];
                 }
-                total += frame.weight[r] * frame.weight[r] * complex::abs2(z);
+                *total += frame.weight[r] * frame.weight[r] * complex::abs2(z);
+                turn *= frame.bin_turn[r];
             }
-            self.noise[m] = (total / frame.energy) as f32;
+        }
+        for (noise, total) in self.noise.iter_mut().zip(totals) {
+            *noise = (total / frame.energy) as f32;
         }
     }
 }
