@@ -118,7 +118,9 @@ fn only_the_engine_names_every_stage() {
         let stages: Vec<_> = edges(member)
             .into_iter()
             .filter(|e| {
+                // The bank searches with the sketches of identity, which are no stage's work.
                 layer_of(e) == 2
+                    && (*member, e.as_str()) != ("crates/bank", "identity")
                     && !["witness", "log", "fixtures", "ingest", "captures"].contains(&e.as_str())
             })
             .collect();
