@@ -26,8 +26,8 @@ use wavewitness_num::math;
 
 /// Dimensions of a pattern.
 pub const DIM: usize = 128;
-/// Patterns (removed ones included) up to which all sketches are scanned instead of the graph being walked. At 1,000 the scan takes a
-/// fifth of the time; it grows with the number of patterns, and the share of the nearest that it finds falls.
+/// Patterns (removed ones included) up to which all sketches are scanned instead of the graph being walked. At 1,000 the scan takes two
+/// fifths of the time; it grows with the number of patterns, and the share of the nearest that it finds falls.
 pub const SCANNED: u32 = 2048;
 /// Layers at most: the library saves only graphs that may have all of its 16.
 const LAYERS: usize = 16;
