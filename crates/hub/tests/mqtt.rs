@@ -241,8 +241,6 @@ fn a_hub_is_discovered_and_survives_what_brokers_do() {
     wait("the threshold after a restart", || last(&again, "home/hub/threshold").as_deref() == Some("0.8"));
 
     // Killed: the broker says so in its stead.
-    let status = hub.status();
-    assert_eq!(status["missed_cycles"].as_u64().map(|n| n < 200), Some(true));
     hub.kill();
     wait("the last will", || last(&again, "home/hub/availability").as_deref() == Some("offline"));
 
