@@ -5,7 +5,9 @@
 
 use crate::status::Snapshot;
 use std::collections::BTreeMap;
-use wavewitness_types::{CalibrationState, Count, Gate, NodeHealth, PoseFrame, Source, UnknownReason};
+use wavewitness_types::{
+    CalibrationState, Count, Gate, LinkStatus, NodeHealth, PoseFrame, Source, Transmitter, UnknownReason,
+};
 
 /// The longest that 99 of 100 cycles should take, in microseconds: a cycle has 50 ms.
 const SLOW_CYCLE_US: f64 = 40_000.0;
@@ -74,6 +76,12 @@ fn datagrams(s: &Snapshot, frame: &PoseFrame, out: &mut Vec<String>) {
     if s.overflow > 0 {
         out.push(format!("{} datagrams were left out: more arrive than a cycle takes", s.overflow));
     }
+    if s.kernel_dropped > 0 {
+        let n = s.kernel_dropped;
+        out.push(format!(
+            "{n} datagrams were lost in the kernel: more arrive than this machine takes; find who sends them"
+        ));
+    }
 }
 
 fn node(n: &NodeHealth, frame: &PoseFrame, out: &mut Vec<String>) {
@@ -126,7 +134,17 @@ fn calibration(frame: &PoseFrame, out: &mut Vec<String>) {
 }
 
 fn room(frame: &PoseFrame, out: &mut Vec<String>) {
+    let nameless = |l: &LinkStatus| matches!(l.link.tx(), Transmitter::Ambient(_));
     match frame.count {
+        // Neither places nor more of the same nodes would help.
+        Count::Unknown(UnknownReason::NoGeometry | UnknownReason::TooFewLinks)
+            if !frame.links.is_empty() && frame.links.iter().all(nameless) =>
+        {
+            out.push(
+                "no people: no frame says who sent it, so no link has a known place; see docs/first-steps.md"
+                    .to_owned(),
+            );
+        }
         Count::Unknown(UnknownReason::NoGeometry) => out.push(
             "no people without places: configure [room], and position_m of nodes and access points"
                 .to_owned(),
@@ -145,8 +163,8 @@ mod tests {
     use super::*;
     use crate::status::Status;
     use wavewitness_types::{
-        Breathing, CycleIndex, FallWatch, Identification, Layout, Link, LinkId, LinkStatus, NoBreathing,
-        NodeId, Presence, Quality, RefusalReason, Timestamp, Transmitter,
+        Breathing, CycleIndex, FallWatch, Identification, Layout, Link, LinkId, NoBreathing, NodeId,
+        Presence, Quality, RefusalReason, Timestamp,
     };
     use wavewitness_witness::Digest;
 
@@ -195,7 +213,7 @@ mod tests {
     fn link(calibration: CalibrationState) -> LinkStatus {
         LinkStatus {
             id: LinkId(0),
-            link: Link::new(Transmitter::Ambient(1), NodeId(3), Layout::Lltf64).unwrap(),
+            link: Link::new(Transmitter::Node(NodeId(1)), NodeId(3), Layout::Lltf64).unwrap(),
             identification: Identification::Shape,
             within_distance: None,
             between_distance: None,
@@ -218,6 +236,7 @@ mod tests {
         status.update(|s| {
             s.fault = Some("disk full".into());
             (s.missed, s.dropped, s.overflow) = (4, 5, 6);
+            s.kernel_dropped = 9;
             (s.served.refused_clients, s.served.refused_tokens) = (7, 8);
             (0..100).for_each(|_| s.computed(45_000_000));
             s.udp = Some("192.0.2.1:5005".parse().unwrap());
@@ -232,6 +251,12 @@ mod tests {
                 vec![link(CalibrationState::Stale), link(CalibrationState::Refused(RefusalReason::Motion))];
             frame.count = Count::Unknown(UnknownReason::TooFewLinks);
             silent.extend(of(s));
+            let frame = s.frame.as_mut().unwrap();
+            let nameless = Link::new(Transmitter::Ambient(1), NodeId(3), Layout::Lltf64).unwrap();
+            frame.links.iter_mut().for_each(|l| l.link = nameless);
+            let more = of(s);
+            assert!(!more.iter().any(|l| l.contains("add nodes")), "more of them would not help: {more:#?}");
+            silent.extend(more);
         });
         silent
     }
@@ -254,6 +279,7 @@ mod tests {
             "a simulator's marker arrived",
             " datagrams were not usable, most of them (",
             " datagrams were left out: more arrive than a cycle takes",
+            " datagrams were lost in the kernel: more arrive than this machine takes",
             "; check its power and Wi-Fi",
             "two senders use this id",
             "; check its power supply",
@@ -264,6 +290,7 @@ mod tests {
             " links don't fit their baseline",
             "no people without places",
             "no people with so few links",
+            "no people: no frame says who sent it",
         ];
         for symptom in symptoms {
             assert!(lines.iter().any(|l| l.contains(symptom)), "no line says {symptom:?}: {lines:#?}");

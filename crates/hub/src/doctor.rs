@@ -1,5 +1,6 @@
 //! `wavewitness doctor` and `calibrate`: a running hub asked, or the network listened to.
 
+use crate::check;
 use crate::cli::{CalibrateArgs, DoctorArgs};
 use crate::clock::Clock;
 use crate::config::HubConfig;
@@ -19,6 +20,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// If neither a hub answers nor the UDP address can be listened to.
 pub fn doctor(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
     match args.hub.client().get("/api/v1/status") {
+        Ok((200, status)) if !is_of_a_hub(&status) => {
+            Err(format!("what answers at {} is no hub: its status has no software and cycles", args.hub.hub)
+                .into())
+        }
         Ok((200, status)) => {
             if args.json {
                 println!("{status}");
@@ -43,8 +48,16 @@ pub fn doctor(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
     }
 }
 
+/// Something else may have the port, and answer everything with some JSON.
+fn is_of_a_hub(status: &Value) -> bool {
+    status["software"].as_str().is_some_and(|s| s.starts_with("wavewitness")) && status["cycles"].is_u64()
+}
+
 /// Without a hub: does anything arrive at all, from whom, of what kind?
 fn listen(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
+    if let Err(e) = check::check(config) {
+        println!("a hub would not start: {e}");
+    }
     let socket = match udp::bind(config.udp_bind) {
         Ok(socket) => socket,
         Err(e) => {
@@ -105,6 +118,12 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
         println!("done");
         return Ok(());
     }
+    // Nobody should leave a room for a hub that isn't there, or that does not know this token.
+    let (code, status) =
+        client.get("/api/v1/status").map_err(|e| format!("no hub answers at {}: {e}", args.hub.hub))?;
+    if code != 200 || !is_of_a_hub(&status) {
+        return Err(format!("the hub at {} answered {code}: {}", args.hub.hub, status["error"]).into());
+    }
     for left in (1..=args.delay).rev() {
         if left == args.delay || left % 5 == 0 || left <= 3 {
             println!("leave the room: collecting begins in {left} s");
@@ -115,9 +134,10 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
     println!("collecting; keep the room empty");
     // The command takes effect at the end of the running cycle.
     std::thread::sleep(Duration::from_millis(500));
+    let mut progress = Progress::default();
     for second in 0..args.timeout {
         let (_, status) = client.get("/api/v1/status")?;
-        let progress = Progress::of(&status);
+        progress = Progress::of(&status);
         if second % 2 == 0 || progress.collecting == 0 {
             println!("{}", progress.line());
         }
@@ -126,7 +146,7 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
         }
         std::thread::sleep(Duration::from_secs(1));
     }
-    Err(format!("not finished after {} s; see `wavewitness doctor`", args.timeout).into())
+    progress.at_timeout(args.timeout)
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -169,6 +189,15 @@ impl Progress {
         format!("{} links ready, {} collecting ({percent} %)", self.ready, self.collecting)
     }
 
+    /// A sender that is hardly heard needs many minutes: nobody has to stay outside for it while other links are ready.
+    fn at_timeout(&self, seconds: u32) -> Result<(), Failure> {
+        if self.ready == 0 {
+            return Err(format!("no link is ready after {seconds} s; see `wavewitness doctor`").into());
+        }
+        println!("{} links hear too few frames to be ready in {seconds} s; the hub goes on", self.collecting);
+        self.verdict()
+    }
+
     fn verdict(&self) -> Result<(), Failure> {
         for (reason, n) in &self.refused {
             println!("{n} links refused: {reason}");
@@ -186,6 +215,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn another_program_is_not_taken_for_a_hub() {
+        assert!(is_of_a_hub(&json!({ "software": "wavewitness 0.1.0", "cycles": 0 })));
+        for other in
+            [json!({}), json!([]), json!({ "software": "nginx", "cycles": 1 }), json!({ "cycles": 1 })]
+        {
+            assert!(!is_of_a_hub(&other), "{other}");
+        }
+    }
+
+    #[test]
     fn progress_counts_states_and_names_refusals() {
         let status = json!({ "links": [
             { "calibration": { "state": "collecting", "have": 30, "need": 100 } },
@@ -197,7 +236,10 @@ mod tests {
         assert_eq!((p.links, p.collecting, p.have, p.need, p.ready), (4, 1, 30, 100, 1));
         assert_eq!(p.refused["motion"], 1);
         assert!(p.line().contains("30 %"));
-        assert!(p.verdict().is_ok());
+        assert!(p.verdict().is_ok() && p.at_timeout(300).is_ok());
         assert!(Progress::of(&json!({ "links": [] })).verdict().is_err());
+        let none_ready =
+            json!({ "links": [{ "calibration": { "state": "collecting", "have": 1, "need": 100 } }] });
+        assert!(Progress::of(&none_ready).at_timeout(300).is_err());
     }
 }

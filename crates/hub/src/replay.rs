@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use wavewitness_engine::{Engine, EngineConfig};
 use wavewitness_journal::{Capture, Chunk, Content, Journal};
-use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Timestamp};
+use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Source, Timestamp};
 use wavewitness_witness::{Chain, Genesis};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -30,6 +30,9 @@ type Failure = Box<dyn Error + Send + Sync>;
 const CYCLE_NS: u64 = 50_000_000;
 /// A pause in a recording that is longer is jumped over: its cycles count as missed.
 const LONGEST_PAUSE_NS: u64 = 60_000_000_000;
+
+/// Somebody who waits for an hour's recording wants to see it go on.
+const PROGRESS_EVERY_NS: u64 = 10_000_000_000;
 
 /// Turns the times of a recording into the ticks of its cycles.
 struct Ticks {
@@ -107,6 +110,23 @@ pub fn import(config: &HubConfig, args: &ImportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// In the directory of a live hub a recording's chain would follow the hub's, and its baselines replace the hub's. On an
+/// imported journal another import goes on.
+fn is_free(dir: &Path) -> Result<(), Failure> {
+    let Ok(journal) = Journal::open(&boot::journal_dir(dir)) else { return Ok(()) };
+    let is_live = |chain| {
+        let first = journal.of_chain(chain).records().next();
+        let Some(Ok(Chunk { content: Content::Start { genesis, .. }, .. })) = first else { return false };
+        Genesis::from_canonical_bytes(&genesis).is_some_and(|g| g.source == Source::Live)
+    };
+    if journal.chains().into_iter().any(is_live) {
+        return Err(
+            format!("{} holds the journal of a live hub: give another directory", dir.display()).into()
+        );
+    }
+    Ok(())
+}
+
 /// The configuration for a recording: what was given, or else, for a journal, the one that it was computed under.
 fn with_recorded(config: &HubConfig, given: bool, path: &Path) -> HubConfig {
     let mut config = config.clone();
@@ -132,6 +152,9 @@ fn run(
     journal: Option<&Path>,
     http: Option<SocketAddr>,
 ) -> Result<Value, Failure> {
+    if let Some(dir) = journal {
+        is_free(dir)?;
+    }
     let mut capture = Capture::open(path)?;
     let source = capture.source();
     let first = loop {
@@ -217,10 +240,15 @@ fn feed(
     if let Err(gone) = pipeline.boot(start, boot) {
         return Ok(Err(gone));
     }
-    let mut printed = 0;
+    let (mut printed, mut reported) = (0, begun);
     let mut tick = |pipeline: &mut Pipeline, at: Timestamp, cycle| {
         if pace == Pace::Real {
             std::thread::sleep(clock.until(begun.plus_nanos(at.nanos_since(start))));
+        }
+        if pace == Pace::Fast && clock.now().nanos_since(reported) >= PROGRESS_EVERY_NS {
+            reported = clock.now();
+            let (done_s, took_s) = (at.seconds_since(start), reported.seconds_since(begun));
+            eprintln!("{done_s:.0} s of the recording in {took_s:.0} s: {:.0} × real time", done_s / took_s);
         }
         let frame = pipeline.tick(at, cycle)?;
         match frame.presence {
@@ -388,6 +416,20 @@ fn print(summary: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_directory_of_a_live_hub_takes_no_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        is_free(dir.path()).unwrap();
+        let at = Timestamp(1_700_000_000_000_000_000);
+        for (source, boot) in [(Source::Replay, 1), (Source::Live, 2)] {
+            is_free(dir.path()).unwrap();
+            let opened = boot::open(&HubConfig::default(), dir.path(), source, at, boot).unwrap();
+            opened.writer.close().unwrap();
+        }
+        let refusal = is_free(dir.path()).unwrap_err().to_string();
+        assert!(refusal.ends_with("holds the journal of a live hub: give another directory"), "{refusal}");
+    }
 
     fn ticked(times: &[u64]) -> Vec<(u64, u64)> {
         let mut out = Vec::new();

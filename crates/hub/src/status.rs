@@ -79,6 +79,8 @@ pub struct Snapshot {
     pub missed: u64,
     /// Datagrams that the shell left out before journal and engine, because a cycle was full.
     pub overflow: u64,
+    /// Datagrams that the kernel dropped, because the hub did not take them in time.
+    pub kernel_dropped: u64,
     /// Time from tick to witness, a cycle.
     pub compute: Durations,
     /// Rejected datagrams by reason.
@@ -118,6 +120,7 @@ impl Status {
             cycles: 0,
             missed: 0,
             overflow: 0,
+            kernel_dropped: 0,
             compute: Durations::default(),
             rejects: BTreeMap::new(),
             world: None,

@@ -45,6 +45,13 @@ impl Durations {
         self.max_ns = self.max_ns.max(ns);
     }
 
+    /// Of the last cycle, in milliseconds; `None` before one.
+    pub fn last_ms(&self) -> Option<f64> {
+        // Behind the place that is written next; while the ring fills, that is its end.
+        let last = self.next.checked_sub(1).or(self.ring.len().checked_sub(1))?;
+        self.ring.get(last).map(|ns| *ns as f64 / 1e6)
+    }
+
     /// Median, 99th percentile and maximum of the last two minutes, in microseconds; `None` before a cycle.
     pub fn recent_us(&self) -> Option<[f64; 3]> {
         let mut sorted = self.ring.clone();
@@ -262,6 +269,16 @@ impl Timings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_time_is_that_of_the_last_cycle_however_many_there_were() {
+        let mut d = Durations::default();
+        assert_eq!(d.last_ms(), None);
+        for k in 1..=2 * Durations::KEPT as u64 + 3 {
+            d.push(k * 1_000_000);
+            assert_eq!(d.last_ms(), Some(k as f64));
+        }
+    }
 
     #[test]
     fn percentiles_are_of_the_last_two_minutes_and_the_maximum_of_all_time_is_kept() {

@@ -45,6 +45,8 @@ pub struct Status {
     pub missed_cycles: u64,
     /// Datagrams left out before journal and engine, because a cycle was full.
     pub overflow_datagrams: u64,
+    /// Datagrams that the kernel dropped before the hub saw them, because its buffer was full.
+    pub kernel_dropped_datagrams: u64,
     /// From tick to witness; `null` before a cycle.
     pub compute_us: Option<ComputeUs>,
     /// Parts of a cycle against their budgets, in the order in which they are done; empty before a cycle.
@@ -170,6 +172,7 @@ pub fn status(snapshot: &Snapshot, parts: Vec<PartTime>, now: Timestamp) -> Stat
         cycles: snapshot.cycles,
         missed_cycles: snapshot.missed,
         overflow_datagrams: snapshot.overflow,
+        kernel_dropped_datagrams: snapshot.kernel_dropped,
         compute_us: compute_us(&snapshot.compute),
         stages_us: parts.into_iter().map(stage_us).collect(),
         rejected: snapshot.rejects.clone(),
