@@ -313,6 +313,7 @@ mod tests {
         assert_eq!(timings.parts()[6], PartTime { part: Part::Publish, recent_us: [9.0; 3] });
         // A new cycle begins at nothing.
         timings.cycle(1_000, 1_000);
+        timings.cycle(1_000, 1_000);
         assert_eq!(timings.parts()[5].recent_us, [1.0, 14.0, 14.0]);
     }
 }

