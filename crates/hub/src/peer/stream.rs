@@ -105,7 +105,8 @@ async fn serve(socket: Socket, mut stay: Stay, shared: Shared, kind: Kind, rate_
     let (mut sink, mut source) = socket.split();
     let mut messages = shared.messages.subscribe();
     let least = Duration::from_secs_f64(0.999 / rate_hz - 0.025);
-    let mut ping = tokio::time::interval(PING_EVERY);
+    // Not at once: the first would begin the count of requests anew in the middle of the first ones.
+    let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let (mut requests, mut end) = (0, None);
     let (mut heard, mut sent) = (Instant::now(), None::<Instant>);
     let mut next = match kind {
