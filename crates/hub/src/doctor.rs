@@ -1,5 +1,6 @@
 //! `wavewitness doctor` and `calibrate`: a running hub asked, or the network listened to.
 
+use crate::check;
 use crate::cli::{CalibrateArgs, DoctorArgs};
 use crate::clock::Clock;
 use crate::config::HubConfig;
@@ -54,6 +55,9 @@ fn is_of_a_hub(status: &Value) -> bool {
 
 /// Without a hub: does anything arrive at all, from whom, of what kind?
 fn listen(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
+    if let Err(e) = check::check(config) {
+        println!("a hub would not start: {e}");
+    }
     let socket = match udp::bind(config.udp_bind) {
         Ok(socket) => socket,
         Err(e) => {
