@@ -3,9 +3,9 @@
 wavewitness_types::stage_config! {
     /// The follower of walkers.
     pub struct Config in "localise" {
-        /// Whether it runs at all. Off by default: two people are mostly shown as one, and it takes a cabinet that slides, or a machine
-        /// that turns while somebody is there, for a walker.
-        enabled: bool = false, false, true;
+        /// Whether it runs at all. Two people are mostly shown as one, and it takes a cabinet that slides, or a machine that turns
+        /// while somebody is there, for a walker.
+        enabled: bool = true, false, true;
         /// Wavelength of the carrier, m (0.123: channel 6).
         wavelength_m: f64 = 0.123, 0.03, 0.4;
         /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
@@ -20,7 +20,7 @@ wavewitness_types::stage_config! {
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood for each second since the window before: bins of a Hann window are correlated, and the model is
         /// rough.
-        temper: f64 = 0.5, 0.001, 10.0;
+        temper: f64 = 0.4, 0.001, 10.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
         background: f64 = 1.0, 0.0, 2.0;
         /// Power reflected by a wall.
@@ -38,7 +38,7 @@ wavewitness_types::stage_config! {
         /// Its standard deviation.
         ln_section_sd: f64 = 0.6, 0.0, 3.0;
         /// How often a walker turns anywhere, 1/s.
-        turn_hz: f64 = 0.8, 0.0, 10.0;
+        turn_hz: f64 = 0.5, 0.0, 10.0;
         /// How often he stops, 1/s.
         stop_hz: f64 = 0.12, 0.0, 10.0;
         /// Standard deviation of a velocity at random, m/s an axis.
@@ -46,7 +46,7 @@ wavewitness_types::stage_config! {
         /// What a velocity wanders in a second, m/s.
         wander_m_s: f64 = 0.18, 0.0, 2.0;
         /// What a place wanders, m.
-        wander_m: f64 = 0.045, 0.0, 1.0;
+        wander_m: f64 = 0.07, 0.0, 1.0;
         /// How often a particle begins anew anywhere, 1/s.
         lost_hz: f64 = 0.045, 0.0, 5.0;
         /// Share of what the search sees that is kept from those who are known.
