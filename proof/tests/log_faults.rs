@@ -216,6 +216,11 @@ const TABLE: &[Row] = &[
         ],
     ),
     (
+        "log: another key beside it",
+        |c| c.edit("log/root.pub", |b| b[45] ^= 1),
+        &["FAULT root key: root.pub beside the log is not the key that was given"],
+    ),
+    (
         "log: made anew with another root key",
         other_key,
         &[
@@ -223,6 +228,7 @@ const TABLE: &[Row] = &[
             "FAULT certificate: entry 0: the note is not signed by the key",
             "FAULT checkpoint: the latest checkpoint: no certified key covers size 1",
             "FAULT certificate: stored certificate of epoch 0: the note is not signed by the key",
+            "FAULT root key: root.pub beside the log is not the key that was given",
             "note unsigned 0 to 599, 602 records",
         ],
     ),
@@ -350,10 +356,12 @@ fn taken_out(c: &Copy) {
     });
 }
 
+/// As a crash would leave it, so that the journal alone can't tell: under its final name a segment has its trailer.
 fn journal_cut(c: &Copy) {
     let (path, offset) = chunk(c, 550);
     let bytes = fs::read(&path).unwrap();
-    fs::write(path, &bytes[..offset + 300]).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::write(format!("{}.part", path.display()), &bytes[..offset + 300]).unwrap();
 }
 
 /// Another digit of base64 at a place.

@@ -373,6 +373,13 @@ fn a_cut_end_is_noted_and_shows_by_a_chain_value_that_was_kept() {
     let last = segments(recorded.dir.path()).pop().unwrap();
     let bytes = fs::read(&last).unwrap();
     put(&last, &bytes[..bytes.len() * 2 / 3]);
+    // A finished segment has its trailer: without it somebody cut it.
+    let report = verified(recorded.dir.path());
+    let first = report.findings().next().unwrap();
+    assert_eq!(first.kind, Kind::Storage, "{}", findings(&report));
+    assert!(findings(&report).contains("ends without its trailer"), "{}", findings(&report));
+    // Under the name that it has while it is written it can't be told from a crash.
+    fs::rename(&last, format!("{}.part", last.display())).unwrap();
     let report = verified(recorded.dir.path());
     assert!(report.is_clean(), "{}", findings(&report));
     let chain = &report.chains[0];

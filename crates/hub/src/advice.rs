@@ -74,6 +74,12 @@ fn datagrams(s: &Snapshot, frame: &PoseFrame, out: &mut Vec<String>) {
     if s.overflow > 0 {
         out.push(format!("{} datagrams were left out: more arrive than a cycle takes", s.overflow));
     }
+    if s.kernel_dropped > 0 {
+        let n = s.kernel_dropped;
+        out.push(format!(
+            "{n} datagrams were lost in the kernel: more arrive than this machine takes; find who sends them"
+        ));
+    }
 }
 
 fn node(n: &NodeHealth, frame: &PoseFrame, out: &mut Vec<String>) {
@@ -218,6 +224,7 @@ mod tests {
         status.update(|s| {
             s.fault = Some("disk full".into());
             (s.missed, s.dropped, s.overflow) = (4, 5, 6);
+            s.kernel_dropped = 9;
             (s.served.refused_clients, s.served.refused_tokens) = (7, 8);
             (0..100).for_each(|_| s.computed(45_000_000));
             s.udp = Some("192.0.2.1:5005".parse().unwrap());
@@ -254,6 +261,7 @@ mod tests {
             "a simulator's marker arrived",
             " datagrams were not usable, most of them (",
             " datagrams were left out: more arrive than a cycle takes",
+            " datagrams were lost in the kernel: more arrive than this machine takes",
             "; check its power and Wi-Fi",
             "two senders use this id",
             "; check its power supply",

@@ -70,7 +70,7 @@ impl Client {
                 exchange(&mut stream, text)?
             }
         };
-        parse(&response).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no hub answers there"))
+        parse(&response).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "what answers is no hub"))
     }
 }
 
@@ -81,6 +81,11 @@ fn exchange(stream: &mut (impl Read + Write), text: &str) -> io::Result<Vec<u8>>
         // The length in the head says whether all of it came.
         Ok(_) => Ok(response),
         Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(response),
+        // What the system says of a socket's time limit is "temporarily unavailable".
+        Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            let text = format!("it takes connections, but gave no answer within {} s", TIMEOUT.as_secs());
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        }
         Err(e) => Err(e),
     }
 }

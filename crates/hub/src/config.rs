@@ -129,6 +129,10 @@ impl HubConfig {
         config.access.may_listen("hub.http_bind", config.http_bind)?;
         if let Some(bind) = config.peer.ws_bind {
             config.access.may_listen("peer.ws_bind", bind)?;
+            if bind.port() != 0 && bind == config.http_bind {
+                let allowed = "another address than hub.http_bind, which serves the same";
+                return Err(ConfigError::new("peer.ws_bind", bind, allowed));
+            }
         }
         config.engine.check()?;
         Ok(config)
@@ -363,6 +367,11 @@ fn read_nodes(value: &Value) -> Result<Vec<NodePlace>, ConfigError> {
 }
 
 fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
+    let known = ["url", "username", "password_file", "prefix", "discovery_prefix", "rate_hz"];
+    // A misspelt url is a key that is unknown, not one that is missing.
+    if let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) {
+        return Err(unknown("mqtt.", key, &known));
+    }
     let Some(url) = table.get("url") else {
         if table.is_empty() {
             return Ok(None);
@@ -372,7 +381,6 @@ fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
     let mut mqtt = MqttConfig::new(string("mqtt.url", url)?)?;
     for (key, value) in table {
         match key.as_str() {
-            "url" => {}
             "username" => mqtt.username = Some(string("mqtt.username", value)?.to_owned()),
             "password_file" => mqtt.password_file = Some(string("mqtt.password_file", value)?.into()),
             "prefix" => mqtt.prefix = MqttConfig::check_prefix("mqtt.prefix", string("mqtt.prefix", value)?)?,
@@ -386,10 +394,7 @@ fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
                     .filter(|x| (0.1..=2.0).contains(x))
                     .ok_or_else(|| wrong("mqtt.rate_hz", value, "a number, 0.1 to 2"))?;
             }
-            _ => {
-                let known = ["url", "username", "password_file", "prefix", "discovery_prefix", "rate_hz"];
-                return Err(unknown("mqtt.", key, &known));
-            }
+            _ => {} // url, read above
         }
     }
     Ok(Some(mqtt))
@@ -485,6 +490,13 @@ mod tests {
         let kept = HubConfig::from_toml("[retention]\ngigabytes = 1.5").unwrap().retention;
         assert_eq!(kept.bytes, 1_500_000_000);
         assert!(refusal("[hub").contains("a TOML document"));
+        assert!(
+            refusal("[mqtt]\nurll = \"mqtt://b\"")
+                .starts_with("mqtt.urll = (unknown key): allowed is one of: url")
+        );
+        assert!(refusal("[mqtt]\nusername = \"a\"").starts_with("mqtt.url = (missing)"));
+        let same = "[hub]\nhttp_bind = \"127.0.0.1:8080\"\n[peer]\nws_bind = \"127.0.0.1:8080\"";
+        assert!(refusal(same).starts_with("peer.ws_bind = 127.0.0.1:8080: allowed is another address"));
     }
 
     #[test]

@@ -19,6 +19,10 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// If neither a hub answers nor the UDP address can be listened to.
 pub fn doctor(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
     match args.hub.client().get("/api/v1/status") {
+        Ok((200, status)) if !is_of_a_hub(&status) => {
+            Err(format!("what answers at {} is no hub: its status has no software and cycles", args.hub.hub)
+                .into())
+        }
         Ok((200, status)) => {
             if args.json {
                 println!("{status}");
@@ -41,6 +45,11 @@ pub fn doctor(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
             listen(config, args)
         }
     }
+}
+
+/// Something else may have the port, and answer everything with some JSON.
+fn is_of_a_hub(status: &Value) -> bool {
+    status["software"].as_str().is_some_and(|s| s.starts_with("wavewitness")) && status["cycles"].is_u64()
 }
 
 /// Without a hub: does anything arrive at all, from whom, of what kind?
@@ -104,6 +113,12 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
         ask(if args.cancel { "cancel" } else { "clear" })?;
         println!("done");
         return Ok(());
+    }
+    // Nobody should leave a room for a hub that isn't there, or that does not know this token.
+    let (code, status) =
+        client.get("/api/v1/status").map_err(|e| format!("no hub answers at {}: {e}", args.hub.hub))?;
+    if code != 200 || !is_of_a_hub(&status) {
+        return Err(format!("the hub at {} answered {code}: {}", args.hub.hub, status["error"]).into());
     }
     for left in (1..=args.delay).rev() {
         if left == args.delay || left % 5 == 0 || left <= 3 {
@@ -184,6 +199,16 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_program_is_not_taken_for_a_hub() {
+        assert!(is_of_a_hub(&json!({ "software": "wavewitness 0.1.0", "cycles": 0 })));
+        for other in
+            [json!({}), json!([]), json!({ "software": "nginx", "cycles": 1 }), json!({ "cycles": 1 })]
+        {
+            assert!(!is_of_a_hub(&other), "{other}");
+        }
+    }
 
     #[test]
     fn progress_counts_states_and_names_refusals() {

@@ -157,6 +157,14 @@ impl Range {
 
     /// The part of a journal with the chains that are asked for.
     fn chains(&self, journal: &Journal) -> Result<Vec<ChainId>, String> {
+        let backwards = match (self.from, self.to) {
+            (Some(Moment::Time(from)), Some(Moment::Time(to))) => from > to,
+            (Some(Moment::Cycle(from)), Some(Moment::Cycle(to))) => from > to,
+            _ => false,
+        };
+        if backwards {
+            return Err("--from is behind --to: nothing can be between them".to_owned());
+        }
         let wanted = self.chain.as_deref().unwrap_or("").to_ascii_lowercase();
         let fits = |id: &ChainId| {
             let id = id.to_string();

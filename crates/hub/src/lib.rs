@@ -9,6 +9,7 @@
 pub mod access;
 pub mod advice;
 pub mod boot;
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod clock;

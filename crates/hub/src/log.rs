@@ -16,6 +16,14 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(text).map_err(|e| format!("log.filter = {text}: {e}"))
 }
 
+/// Whether a filter can be read; changes nothing.
+///
+/// # Errors
+/// If it can't.
+pub fn check(text: &str) -> Result<(), String> {
+    filter(text).map(drop)
+}
+
 impl Handle {
     /// Starts logging.
     ///

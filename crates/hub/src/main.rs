@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use wavewitness_hub::cli::{Cli, Command, KeyCommand, RunArgs, SchemaKind, TokenCommand, TokenRole};
 use wavewitness_hub::config::{self, HubConfig};
 use wavewitness_hub::{
-    access, boot, demo, doctor, export, log, record, replay, run, schema, simulate, witness_log,
+    access, boot, check, demo, doctor, export, log, record, replay, run, schema, simulate, witness_log,
 };
 use wavewitness_proof::manual;
 
@@ -26,6 +26,9 @@ fn run(args: RunArgs) -> ExitCode {
         Ok(config) => config,
         Err(e) => return say(&e, 2),
     };
+    if let Err(e) = check::check(&config) {
+        return say(&e, 2);
+    }
     if args.check {
         println!("configuration is good");
         println!("receive at {}, serve at {}", config.udp_bind, config.http_bind);

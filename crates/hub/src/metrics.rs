@@ -186,6 +186,11 @@ fn counters(page: &mut Page, s: &Snapshot) {
         "Datagrams left out before journal and engine, because a cycle was full or they were too long.",
         s.overflow,
     );
+    page.counter(
+        "kernel_dropped_datagrams_total",
+        "Datagrams that the kernel dropped before the hub saw them, because its buffer was full.",
+        s.kernel_dropped,
+    );
     page.counters(
         "rejected_datagrams_total",
         "Datagrams that could not be used, by reason.",

@@ -4,7 +4,8 @@
 //! a day without a reader costs nothing.
 
 use crate::boot;
-use crate::server::{Shared, error};
+use crate::message::live::Refusal;
+use crate::server::{Shared, error, refused};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, State};
@@ -12,10 +13,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use futures_util::stream;
-use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
+use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, timeout_at};
 use wavewitness_journal::{ChainId, Content, Journal, JournalError, SegmentInfo};
 use wavewitness_types::{Canonical, Sink, Timestamp};
 use wavewitness_witness::{Digest, EntryKind, Genesis, Witness};
@@ -26,6 +30,8 @@ pub const MAGIC: &[u8; 8] = b"wwrec\0\0\x01";
 pub const MAX_MINUTES: u64 = 10;
 /// Bytes that are collected before they are handed to the network.
 const PIECE: usize = 128 << 10;
+/// Somebody who takes an answer by the byte must not keep one of the two places for ever.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 /// Answers that are read from the journal at once; others are refused, so that no reader costs the hub its cycle.
 static READING: Semaphore = Semaphore::const_new(2);
 
@@ -34,18 +40,27 @@ pub fn routes() -> Router<Shared> {
     Router::new().route("/api/v1/witness", get(witness))
 }
 
-#[derive(Deserialize)]
-struct Wanted {
-    minutes: Option<u64>,
+/// How many minutes a query asks for.
+fn minutes(query: &BTreeMap<String, String>) -> Result<u64, Refusal> {
+    let refusal = |field: &str, value: &str, allowed: String| Refusal {
+        field: field.to_owned(),
+        value: value.to_owned(),
+        allowed,
+    };
+    if let Some(key) = query.keys().find(|key| *key != "minutes") {
+        return Err(refusal("(query)", key, "minutes".to_owned()));
+    }
+    let Some(text) = query.get("minutes") else { return Ok(2) };
+    let wanted = text.parse().ok().filter(|n| (1..=MAX_MINUTES).contains(n));
+    wanted.ok_or_else(|| refusal("minutes", text, format!("a whole number, 1 to {MAX_MINUTES}")))
 }
 
 /// The records of the present chain over the last minutes: `docs/protocol.md` has the form.
-async fn witness(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
-    let minutes = wanted.minutes.unwrap_or(2);
-    if !(1..=MAX_MINUTES).contains(&minutes) {
-        let text = format_args!("minutes = {minutes}: allowed is 1 to {MAX_MINUTES}");
-        return error(StatusCode::BAD_REQUEST, text);
-    }
+async fn witness(State(shared): State<Shared>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+    let minutes = match minutes(&query) {
+        Ok(minutes) => minutes,
+        Err(refusal) => return refused(refusal),
+    };
     let Some(data_dir) = shared.data_dir.clone() else {
         return error(StatusCode::NOT_FOUND, "no journal is kept: nothing of the past can be checked");
     };
@@ -65,7 +80,11 @@ async fn witness(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> 
     };
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
-        read(&journal, &segments, since, &mut |piece| pieces.blocking_send(piece).is_ok());
+        let runtime = Handle::current();
+        let until = Instant::now() + ANSWER_TIMEOUT;
+        read(&journal, &segments, since, &mut |piece| {
+            matches!(runtime.block_on(timeout_at(until, pieces.send(piece))), Ok(Ok(())))
+        });
     });
     let body = stream::unfold(receiver, |mut receiver| async move {
         receiver.recv().await.map(|piece| (Ok::<_, Infallible>(piece), receiver))

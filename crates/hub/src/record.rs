@@ -69,9 +69,9 @@ pub fn record(args: &RecordArgs) -> Result<(), Box<dyn Error + Send + Sync>> {
     stop.store(true, Ordering::Relaxed);
     writer.close()?;
     let _ = receiver.join();
-    let overflow = status.snapshot().overflow;
+    let (overflow, lost) = status.update(|s| (s.overflow, s.kernel_dropped));
     println!(
-        "{total} datagrams recorded, {overflow} left out; replay them with `wavewitness replay {}`",
+        "{total} datagrams recorded, {overflow} left out, {lost} lost in the kernel; replay them with `wavewitness replay {}`",
         args.out.display()
     );
     Ok(())

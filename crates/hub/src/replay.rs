@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use wavewitness_engine::{Engine, EngineConfig};
 use wavewitness_journal::{Capture, Chunk, Content, Journal};
-use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Timestamp};
+use wavewitness_types::{BootRecord, CycleIndex, Event, Presence, Source, Timestamp};
 use wavewitness_witness::{Chain, Genesis};
 
 type Failure = Box<dyn Error + Send + Sync>;
@@ -107,6 +107,23 @@ pub fn import(config: &HubConfig, args: &ImportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// In the directory of a live hub a recording's chain would follow the hub's, and its baselines replace the hub's. On an
+/// imported journal another import goes on.
+fn is_free(dir: &Path) -> Result<(), Failure> {
+    let Ok(journal) = Journal::open(&boot::journal_dir(dir)) else { return Ok(()) };
+    let is_live = |chain| {
+        let first = journal.of_chain(chain).records().next();
+        let Some(Ok(Chunk { content: Content::Start { genesis, .. }, .. })) = first else { return false };
+        Genesis::from_canonical_bytes(&genesis).is_some_and(|g| g.source == Source::Live)
+    };
+    if journal.chains().into_iter().any(is_live) {
+        return Err(
+            format!("{} holds the journal of a live hub: give another directory", dir.display()).into()
+        );
+    }
+    Ok(())
+}
+
 /// The configuration for a recording: what was given, or else, for a journal, the one that it was computed under.
 fn with_recorded(config: &HubConfig, given: bool, path: &Path) -> HubConfig {
     let mut config = config.clone();
@@ -132,6 +149,9 @@ fn run(
     journal: Option<&Path>,
     http: Option<SocketAddr>,
 ) -> Result<Value, Failure> {
+    if let Some(dir) = journal {
+        is_free(dir)?;
+    }
     let mut capture = Capture::open(path)?;
     let source = capture.source();
     let first = loop {
@@ -388,6 +408,20 @@ fn print(summary: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_directory_of_a_live_hub_takes_no_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        is_free(dir.path()).unwrap();
+        let at = Timestamp(1_700_000_000_000_000_000);
+        for (source, boot) in [(Source::Replay, 1), (Source::Live, 2)] {
+            is_free(dir.path()).unwrap();
+            let opened = boot::open(&HubConfig::default(), dir.path(), source, at, boot).unwrap();
+            opened.writer.close().unwrap();
+        }
+        let refusal = is_free(dir.path()).unwrap_err().to_string();
+        assert!(refusal.ends_with("holds the journal of a live hub: give another directory"), "{refusal}");
+    }
 
     fn ticked(times: &[u64]) -> Vec<(u64, u64)> {
         let mut out = Vec::new();

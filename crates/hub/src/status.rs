@@ -38,6 +38,13 @@ impl Durations {
         self.max_ns = self.max_ns.max(ns);
     }
 
+    /// Of the last cycle, in milliseconds; `None` before one.
+    pub fn last_ms(&self) -> Option<f64> {
+        // Behind the place that is written next; while the ring fills, that is its end.
+        let last = self.next.checked_sub(1).or(self.ring.len().checked_sub(1))?;
+        self.ring.get(last).map(|ns| *ns as f64 / 1e6)
+    }
+
     /// `[p50, p99]` of the last two minutes and the maximum since the start, in microseconds; `None` before a cycle.
     pub fn summary_us(&self) -> Option<[f64; 3]> {
         let mut sorted = self.ring.clone();
@@ -115,6 +122,8 @@ pub struct Snapshot {
     pub missed: u64,
     /// Datagrams that the shell left out before journal and engine, because a cycle was full.
     pub overflow: u64,
+    /// Datagrams that the kernel dropped, because the hub did not take them in time.
+    pub kernel_dropped: u64,
     /// Time from tick to witness, a cycle.
     pub compute: Durations,
     /// Rejected datagrams by reason.
@@ -154,6 +163,7 @@ impl Status {
             cycles: 0,
             missed: 0,
             overflow: 0,
+            kernel_dropped: 0,
             compute: Durations::new(),
             rejects: BTreeMap::new(),
             world: None,
@@ -263,6 +273,16 @@ impl Snapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_time_is_that_of_the_last_cycle_however_many_there_were() {
+        let mut d = Durations::new();
+        assert_eq!(d.last_ms(), None);
+        for k in 1..=2 * Durations::KEPT as u64 + 3 {
+            d.push(k * 1_000_000);
+            assert_eq!(d.last_ms(), Some(k as f64));
+        }
+    }
 
     #[test]
     fn percentiles_are_of_the_last_cycles() {

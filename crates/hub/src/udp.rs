@@ -19,6 +19,9 @@ pub const QUEUE: usize = 2 * MAX_CYCLE_DATAGRAMS;
 /// Asked of the kernel, so that a pause of the process loses nothing; it may grant less.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// Between two looks at what the kernel dropped.
+const LOOK_EVERY_NS: u64 = 1_000_000_000;
+
 /// Binds the socket that nodes send to.
 ///
 /// # Errors
@@ -39,6 +42,23 @@ pub fn sender(address: SocketAddr) -> Sender {
     Sender { ip, port: address.port() }
 }
 
+/// Datagrams that the kernel dropped at a socket, from the text of `/proc/net/udp` or `udp6` (proc(5)): the socket's inode is
+/// the tenth column, the drops are the last.
+fn dropped_at(table: &str, inode: u64) -> Option<u64> {
+    table.lines().find_map(|line| {
+        let mut columns = line.split_whitespace();
+        let of_it = columns.nth(9)?.parse() == Ok(inode);
+        of_it.then(|| columns.last()?.parse().ok()).flatten()
+    })
+}
+
+/// Of a socket; `None` where the system does not say it.
+fn kernel_dropped(inode: u64) -> Option<u64> {
+    ["/proc/self/net/udp", "/proc/self/net/udp6"]
+        .into_iter()
+        .find_map(|path| dropped_at(&std::fs::read_to_string(path).ok()?, inode))
+}
+
 /// Receives until `stop`. Datagrams that are too long or find the queue full are counted, never waited for.
 ///
 /// # Errors
@@ -53,7 +73,15 @@ pub fn receive(
     socket.set_read_timeout(Some(Duration::from_millis(100)))?;
     std::thread::Builder::new().name("udp".into()).spawn(move || {
         let mut buffer = vec![0u8; MAX_DATAGRAM_BYTES + 1];
+        let inode = rustix::fs::fstat(&socket).map(|stat| stat.st_ino).ok();
+        let mut looked = clock.now();
         while !stop.load(Ordering::Relaxed) {
+            if clock.now().nanos_since(looked) >= LOOK_EVERY_NS {
+                looked = clock.now();
+                if let Some(dropped) = inode.and_then(kernel_dropped) {
+                    status.update(|s| s.kernel_dropped = dropped);
+                }
+            }
             let (length, from) = match socket.recv_from(&mut buffer) {
                 Ok(received) => received,
                 Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
@@ -82,6 +110,28 @@ pub fn receive(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_kernel_drops_is_counted() {
+        let head = "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n";
+        let row = "  101: 0100007F:61AD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 0 42\n";
+        assert_eq!(dropped_at(&format!("{head}{row}"), 4711), Some(42));
+        assert_eq!(dropped_at(&format!("{head}{row}"), 4712), None);
+        // A real socket that nobody reads.
+        let socket = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let inode = rustix::fs::fstat(&socket).unwrap().st_ino;
+        let Some(before) = kernel_dropped(inode) else {
+            println!("SKIPPED: this system has no /proc/net/udp");
+            return;
+        };
+        assert_eq!(before, 0);
+        let (sender, to) = (UdpSocket::bind("127.0.0.1:0").unwrap(), socket.local_addr().unwrap());
+        // The receive buffer is a few megabytes.
+        for _ in 0..10 {
+            (0..2_000).for_each(|_| drop(sender.send_to(&[0; 1400], to)));
+        }
+        assert!(kernel_dropped(inode).unwrap() > 0);
+    }
 
     #[test]
     fn ipv4_senders_are_mapped() {

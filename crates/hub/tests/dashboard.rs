@@ -98,9 +98,12 @@ fn the_last_minutes_hold_before_and_after_a_restart() {
 fn what_can_t_be_answered_is_refused_in_words() {
     let site = Site::new("");
     let hub = site.start();
-    for minutes in ["0", "11"] {
+    for minutes in ["0", "11", "-1", "1.5", "", "99999999999999999999", "x"] {
         let (code, error) = hub.get(&format!("/api/v1/witness?minutes={minutes}"));
         assert_eq!(code, 400);
-        assert!(error["error"].as_str().unwrap().contains("1 to 10"), "{error}");
+        let told = format!("minutes = {minutes}: allowed is a whole number, 1 to 10");
+        assert_eq!(error["error"].as_str().unwrap(), told);
     }
+    let (code, error) = hub.get("/api/v1/witness?minute=1");
+    assert_eq!((code, error["error"].as_str().unwrap()), (400, "(query) = minute: allowed is minutes"));
 }

@@ -106,6 +106,12 @@ fn a_table_has_every_cycle_of_the_range_and_says_its_source() {
 
     let refused = made.export(&["poses", "data/journal", "x.csv", "--from", "yesterday"]);
     assert_eq!(refused.status.code(), Some(2));
+    let refused = made.export(&["poses", "data/journal", "x.csv", "--from", "9", "--to", "3"]);
+    assert!(
+        refused.status.code() == Some(1) && said(&refused).contains("--from is behind --to"),
+        "{}",
+        said(&refused)
+    );
     let refused = made.export(&["poses", "data/journal", "x.csv", "--chain", "zz"]);
     assert!(refused.status.code() == Some(1) && said(&refused).contains("no chain zz"), "{}", said(&refused));
     if !cfg!(feature = "parquet") {

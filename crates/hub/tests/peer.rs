@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -36,9 +36,35 @@ fn acceptable(person: &Value) {
     }
 }
 
+/// Their pages draw with y up about the middle of the room: who turns that back has our place, and no mirror's.
+fn is_drawn_where_it_is(ours: &Value, theirs: &Value) {
+    let room = scene(1).room;
+    let number = |v: &Value| v.as_f64().unwrap();
+    let [x, height, towards] = [0, 1, 2].map(|k| number(&theirs["position"][k]));
+    let middle = |axis: usize| (room.min_m[axis] + room.max_m[axis]) / 2.0;
+    let back = [middle(0) + x, middle(1) - towards, room.min_m[2] + height];
+    for (axis, place) in back.iter().enumerate() {
+        assert!((place - number(&ours["position_m"][axis])).abs() < 1e-3, "{ours} {theirs}");
+    }
+    let speed = [0, 1, 2].map(|k| number(&ours["velocity_m_s"][k])).iter().map(|v| v * v).sum::<f64>().sqrt();
+    let score = number(&theirs["motion_score"]);
+    assert!((score - (100.0 * speed / 1.4).min(100.0)).abs() < 0.1, "{score} at {speed} m/s");
+    if let Some(heading) = ours["heading"]["rad"].as_f64() {
+        let facing = number(&theirs["facing"]);
+        // Their figure looks along +z, turned from x towards z.
+        let looks = [-facing.sin(), -facing.cos()];
+        assert!(
+            (looks[0] - heading.cos()).abs() + (looks[1] - heading.sin()).abs() < 1e-3,
+            "{heading} {facing}"
+        );
+    }
+}
+
 /// What one cycle of ours and one of theirs must agree on.
 fn agrees(ours: &Value, theirs: &Value) {
-    assert_eq!(ours["people"].as_array().unwrap().len(), theirs["persons"].as_array().unwrap().len());
+    let (people, persons) = (ours["people"].as_array().unwrap(), theirs["persons"].as_array().unwrap());
+    assert_eq!(people.len(), persons.len());
+    people.iter().zip(persons).for_each(|(ours, theirs)| is_drawn_where_it_is(ours, theirs));
     let class = &theirs["classification"];
     match ours["presence"]["state"].as_str().unwrap() {
         "unknown" => {
@@ -54,6 +80,11 @@ fn agrees(ours: &Value, theirs: &Value) {
         _ => assert_eq!(theirs["estimated_persons"], Value::Null),
     }
     assert_eq!(theirs.get("vital_signs").is_some(), ours["breathing"]["state"] == "known");
+    let fallen = match ours["fall"]["state"].as_str().unwrap() {
+        "unknown" => Value::Null,
+        state => (state == "fallen").into(),
+    };
+    assert_eq!(class.get("fall_detected").unwrap_or(&Value::Null), &fallen);
 }
 
 #[test]
@@ -91,6 +122,11 @@ fn their_streams_say_what_ours_says_in_their_words() {
         assert!(compared > 150, "{compared}");
         assert!(updates.last().unwrap()["nodes"].as_array().unwrap().len() == 4, "{:?}", updates.last());
         assert!(updates.last().unwrap()["nodes"][0]["position"].is_array());
+        let own = &updates.last().unwrap()["node_features"][0];
+        assert_eq!(
+            (&own["features"], &own["classification"]["motion_level"]),
+            (&json!({}), &"unknown".into())
+        );
         poses(&mut pose).await;
     });
     drop((air, hub, site));
@@ -172,6 +208,19 @@ fn every_answer_that_their_page_asks_for_is_there() {
         let (code, body) = hub.get(path);
         assert!(code == 200 && body.get(field).is_some(), "{path}: {code} {body}");
     }
+    // Their observatory takes any other answer for "no server", and shows its own demonstration instead.
+    let (code, health) = hub.get("/health");
+    assert_eq!((code, &health["status"], &health["ready"]), (200, &"ok".into(), &false.into()), "{health}");
+    // What their page would turn into a number that nobody measured is left out.
+    let (_, stats) = hub.get("/api/v1/pose/stats");
+    assert!(stats["persons"] != 0 || stats.get("average_confidence").is_none(), "{stats}");
+    let (_, zones) = hub.get("/api/v1/pose/zones/summary");
+    let zones = zones["zones"].as_object().unwrap();
+    assert!(zones.values().all(|z| z["person_count"].is_u64()), "{zones:?}");
+    let refused = plain(&hub, "/api/v1/stream/pose?max_fps=fast");
+    assert!(
+        refused.starts_with("HTTP/1.1 400") && refused.contains("{\"error\":") && refused.contains("max_fps")
+    );
     assert!(plain(&hub, "/ui/").contains("their page"));
     for path in ["/ui/../secret", "/ui/%2e%2e/secret", "/ui/..%2fsecret", "/ui//etc/passwd"] {
         assert!(
@@ -181,6 +230,36 @@ fn every_answer_that_their_page_asks_for_is_there() {
     }
 }
 
+/// The number of a client's close, after what it sends.
+async fn closed_with(socket: &mut Socket, messages: Vec<Message>) -> Option<u16> {
+    for message in messages {
+        // The hub may have closed before the last of them.
+        let _ = socket.send(message).await;
+    }
+    while let Some(Ok(message)) = socket.next().await {
+        if let Message::Close(frame) = message {
+            return frame.map(|f| f.code.into());
+        }
+    }
+    None
+}
+
+#[test]
+fn their_clients_are_bounded_and_counted_as_ours() {
+    let site = Site::new("[peer]\nenabled = true");
+    let hub = site.start();
+    runtime().block_on(async {
+        let ping = || Message::text(r#"{"type":"ping"}"#);
+        for path in ["/ws/sensing", "/api/v1/stream/pose"] {
+            let flood = (0..201).map(|_| ping()).collect();
+            assert_eq!(closed_with(&mut socket(hub.http, path).await, flood).await, Some(1008), "{path}");
+            let long = vec![Message::text("x".repeat(5000))];
+            assert_eq!(closed_with(&mut socket(hub.http, path).await, long).await, Some(1009), "{path}");
+        }
+    });
+    assert_eq!(hub.status()["served"]["oversized"], 2);
+}
+
 #[test]
 fn it_is_off_unless_asked_for() {
     let site = Site::new("");
@@ -188,5 +267,6 @@ fn it_is_off_unless_asked_for() {
     for path in ["/ws/sensing", "/api/v1/stream/pose", "/api/v1/pose/current", "/health/version", "/ui/"] {
         let answer = plain(&hub, path);
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        assert!(answer.contains("{\"error\":\"there is no such path"), "{path}: {answer}");
     }
 }

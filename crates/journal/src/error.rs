@@ -83,7 +83,7 @@ pub struct Fault {
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The newest segment, or a `.part`, ends without its trailer: a crash, or it is still being written.
+    /// A `.part` ends without its trailer: a crash, or it is still being written.
     TornTail {
         /// Bytes after the last whole chunk.
         bytes: u64,

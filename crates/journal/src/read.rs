@@ -166,8 +166,6 @@ pub struct Records {
 /// The segment being read.
 struct Open {
     info: SegmentInfo,
-    /// True if the journal holds no later segment of the chain.
-    newest: bool,
     scanner: Scanner,
     next_ordinal: u32,
     /// Damage that waits for the cycle behind it.
@@ -205,7 +203,6 @@ impl Records {
             }
             _ => self.last_good = None,
         }
-        let newest = self.segments.front().is_none_or(|next| next.name.chain != name.chain);
         // A `.part` may have got its final name since it was listed.
         let opened = match Scanner::open(&info.path) {
             Err(_) if info.part => Scanner::open(&info.path.with_extension("")),
@@ -213,7 +210,7 @@ impl Records {
         };
         match opened {
             Ok(scanner) => {
-                self.open = Some(Open { info, newest, scanner, next_ordinal: 0, damage: None });
+                self.open = Some(Open { info, scanner, next_ordinal: 0, damage: None });
             }
             Err(e) => self.fault(name, 0, FaultKind::Unreadable(e.to_string())),
         }
@@ -231,7 +228,8 @@ impl Records {
     /// Reads on by one finding.
     fn step(&mut self, mut open: Open) {
         let name = open.info.name;
-        let torn = open.newest || open.info.part;
+        // A segment gets its final name when its trailer is on the disk: only a `.part` can have been torn by a crash.
+        let torn = open.info.part;
         let end = match open.scanner.next() {
             Ok(Some(Found::Group { offset, seal })) => {
                 self.group(&mut open, offset, &seal);

@@ -180,6 +180,42 @@ fn a_pcap_gives_its_udp_payloads() {
     assert_eq!(capture.summary().skipped.get("packet that is not UDP"), Some(&1));
 }
 
+/// A pcapng file of UDP packets with these times, in µs.
+fn pcapng(times_us: &[u64]) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let padding = vec![0u8; body.len().next_multiple_of(4) - body.len()];
+        let length = (12 + body.len() + padding.len()) as u32;
+        [&kind.to_le_bytes()[..], &length.to_le_bytes(), body, &padding, &length.to_le_bytes()].concat()
+    };
+    let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &1u16.to_le_bytes(), &[0; 2], &[0xff; 8]].concat();
+    let ethernet = [1u16.to_le_bytes(), [0; 2], [0xff, 0xff], [0; 2]].concat();
+    let mut file = [block(0x0a0d_0d0a, &section), block(1, &ethernet)].concat();
+    let mut packet = [[2u8; 12].as_slice(), &[8, 0]].concat();
+    packet.extend([0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    packet.extend([0x13, 0x88, 0x13, 0x8d, 0, 12, 0, 0, b'd', b'a', b't', b'a']);
+    for time in times_us {
+        let (high, low, length) = ((time >> 32) as u32, *time as u32, packet.len() as u32);
+        let head: Vec<u8> =
+            [0, high, low, length, length].iter().flat_map(|x: &u32| x.to_le_bytes()).collect();
+        file.extend(block(6, &[head, packet.clone()].concat()));
+    }
+    file
+}
+
+#[test]
+fn a_time_that_no_clock_shows_is_counted_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("spoilt.pcapng");
+    let start = 1_700_000_000_000_000;
+    fs::write(&path, pcapng(&[start, u64::MAX, start + 50_000, u64::MAX / 1000 - 1, start + 100_000]))
+        .unwrap();
+    let mut capture = Capture::open(&path).unwrap();
+    let times: Vec<u64> = all(&mut capture).iter().map(|e| datagram(e).0 / 1000).collect();
+    assert_eq!(times, [start, start + 50_000, start + 100_000]);
+    assert_eq!(capture.summary().skipped.get("time after the year 2262"), Some(&2));
+    assert_eq!(capture.summary().last.unwrap().0, (start + 100_000) * 1000);
+}
+
 #[test]
 fn pcap_recordings_give_a_datagram_a_packet() {
     for (name, packets) in [("parsers/nexmon_example_43455c0.pcap", 566)] {

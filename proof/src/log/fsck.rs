@@ -159,6 +159,7 @@ pub fn fsck(
     let summary = dir.fsck_at(&checkpoint, pinned, &mut listener)?;
     let head = Checkpoint::read_unverified(&checkpoint, trust.origin()).ok().map(|(c, _)| c);
     let mut report = describe(trust, &dir, &summary, head.as_ref(), &checkpoint, &listener.findings);
+    report.faults.extend(other_root_key(trust, log));
     if let (Some(verified), Some(against)) = (verified, listener.against) {
         let (agree, differences) = against.finish(head.map_or(0, |c| c.size));
         report.journal = Some(JournalReport { report: verified, agree, differences });
@@ -169,6 +170,17 @@ pub fn fsck(
         report.pin = Some(advance(path, pinned, summary.proven.filter(|_| sound), &checkpoint)?);
     }
     Ok(report)
+}
+
+/// The key beside the log proves nothing, but the hub hands it out: one that is not the reader's was changed.
+fn other_root_key(trust: &Trust, log: &Path) -> Option<Finding> {
+    // A mirror may go without one.
+    let is_there = log.join("root.pub").exists();
+    let same = || LogDir::stored_root_key(log).is_ok_and(|stored| stored == trust.root_key);
+    (is_there && !same()).then(|| Finding {
+        kind: "root key".to_owned(),
+        detail: "root key: root.pub beside the log is not the key that was given".to_owned(),
+    })
 }
 
 fn describe(

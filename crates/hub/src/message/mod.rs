@@ -85,6 +85,9 @@ pub struct Stopped {
 /// The answer of `/health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HealthAnswer {
+    /// `ok` as long as it publishes; only where the peer's protocol is served, whose pages look for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<&'static str>,
     /// Whether it publishes.
     pub live: bool,
     /// Whether it is to be relied on.

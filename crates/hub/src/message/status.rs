@@ -44,6 +44,8 @@ pub struct Status {
     pub missed_cycles: u64,
     /// Datagrams left out before journal and engine, because a cycle was full.
     pub overflow_datagrams: u64,
+    /// Datagrams that the kernel dropped before the hub saw them, because its buffer was full.
+    pub kernel_dropped_datagrams: u64,
     /// From tick to witness; `null` before a cycle.
     pub compute_us: Option<ComputeUs>,
     /// Rejected datagrams by reason.
@@ -137,6 +139,7 @@ pub fn status(snapshot: &Snapshot, now: Timestamp) -> Status {
         cycles: snapshot.cycles,
         missed_cycles: snapshot.missed,
         overflow_datagrams: snapshot.overflow,
+        kernel_dropped_datagrams: snapshot.kernel_dropped,
         compute_us: snapshot.compute.summary_us().map(|[p50, p99, max]| ComputeUs { p50, p99, max }),
         rejected: snapshot.rejects.clone(),
         clients: snapshot.clients,

@@ -75,6 +75,12 @@ async fn file(dir: Arc<FilePath>, name: String) -> Response {
         Some("json") => "application/json",
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",
+        Some("jpg" | "jpeg") => "image/jpeg",
+        Some("ico") => "image/x-icon",
+        Some("webp") => "image/webp",
+        Some("woff2") => "font/woff2",
+        Some("webmanifest") => "application/manifest+json",
+        Some("txt" | "md") => "text/plain; charset=utf-8",
         Some("wasm") => "application/wasm",
         _ => "application/octet-stream",
     };
@@ -167,13 +173,16 @@ async fn stats(State(shared): State<Shared>) -> Json<Value> {
     let (context, cycle) = (context(&shared), cycle(&shared));
     let persons = cycle.as_deref().map(|c| translate::persons(c, &context)).unwrap_or_default();
     let mean = persons.iter().map(|p| f64::from(p.confidence)).sum::<f64>() / persons.len().max(1) as f64;
-    let average = (!persons.is_empty()).then_some(mean);
-    Json(json!({
+    let mut stats = json!({
         "frames_processed": shared.status.update(|s| s.cycles),
         "persons": persons.len(),
-        "average_confidence": average,
         "source": translate::source(shared.status.source().name()),
-    }))
+    });
+    if !persons.is_empty() {
+        // Left out, not null: their page multiplies what is there, and shows null as an accuracy of 0.0 %.
+        stats["average_confidence"] = mean.into();
+    }
+    Json(stats)
 }
 
 async fn zones(State(shared): State<Shared>) -> Json<Value> {
@@ -183,7 +192,10 @@ async fn zones(State(shared): State<Shared>) -> Json<Value> {
         message::Presence::Absent { .. } => Some(false),
         message::Presence::Unknown { .. } => None,
     });
-    let count = cycle.as_deref().and_then(translate::estimated);
+    // Their page shows a count that is null as 0, and no zones at all as undefined: that is what we mean.
+    let Some(count) = cycle.as_deref().and_then(translate::estimated) else {
+        return Json(json!({ "zones": {} }));
+    };
     Json(json!({ "zones": { translate::ZONE: { "person_count": count, "occupied": occupied } } }))
 }
 

@@ -2,9 +2,12 @@
 
 use super::{context, translate};
 use crate::publish::{Published, Update};
-use crate::server::websocket::{self, PING_EVERY, SEND_TIMEOUT, SILENCE_TIMEOUT, Socket};
+use crate::server::websocket::{
+    self, MOST_REQUESTS, PING_EVERY, SEND_TIMEOUT, SILENCE_TIMEOUT, Socket, farewell, offence,
+};
 use crate::server::{Shared, stopping};
 use axum::Router;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +18,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 /// Their hub sends ten a second.
@@ -42,7 +46,15 @@ async fn sensing(State(shared): State<Shared>, request: Request) -> Response {
     start(shared, request, Kind::Sensing, FASTEST_HZ)
 }
 
-async fn pose(State(shared): State<Shared>, Query(query): Query<PoseQuery>, request: Request) -> Response {
+async fn pose(
+    State(shared): State<Shared>,
+    query: Result<Query<PoseQuery>, QueryRejection>,
+    request: Request,
+) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(e) => return refuse(format_args!("{}", e.body_text())),
+    };
     let (confidence, rate_hz) = (query.min_confidence.unwrap_or(0.0), query.max_fps.unwrap_or(FASTEST_HZ));
     if !(0.0..=1.0).contains(&confidence) {
         return refuse(format_args!("min_confidence = {confidence}: allowed is 0 to 1"));
@@ -94,6 +106,7 @@ async fn serve(socket: Socket, shared: Shared, kind: Kind, rate_hz: f64) {
     let (mut messages, mut stop) = (shared.messages.subscribe(), shared.stop.clone());
     let least = Duration::from_secs_f64(0.999 / rate_hz - 0.025);
     let mut ping = tokio::time::interval(PING_EVERY);
+    let (mut requests, mut end) = (0, None);
     let (mut heard, mut sent) = (Instant::now(), None::<Instant>);
     let mut next = match kind {
         Kind::Pose { .. } => {
@@ -103,10 +116,12 @@ async fn serve(socket: Socket, shared: Shared, kind: Kind, rate_hz: f64) {
         Kind::Sensing => None,
     };
     loop {
-        if let Some(message) = next.take()
-            && !matches!(tokio::time::timeout(SEND_TIMEOUT, sink.send(message)).await, Ok(Ok(())))
-        {
-            return;
+        if let Some(message) = next.take() {
+            match tokio::time::timeout(SEND_TIMEOUT, sink.send(message)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return,
+                Err(_) => return shared.status.update(|s| s.served.stalled += 1),
+            }
         }
         tokio::select! {
             received = messages.recv() => match received {
@@ -122,13 +137,24 @@ async fn serve(socket: Socket, shared: Shared, kind: Kind, rate_hz: f64) {
             },
             incoming = source.next() => {
                 heard = Instant::now();
+                requests += u32::from(matches!(&incoming, Some(Ok(Message::Text(_) | Message::Binary(_)))));
                 match incoming {
+                    _ if requests > MOST_REQUESTS => {
+                        end = Some(farewell(CloseCode::Policy, "too many messages"));
+                        break;
+                    }
                     Some(Ok(message)) if !message.is_close() => next = answer(&message),
+                    Some(Err(e)) => {
+                        end = offence(&e, &shared.status);
+                        break;
+                    }
                     _ => break,
                 }
             }
             _ = ping.tick() => {
+                requests = 0;
                 if heard.elapsed() >= SILENCE_TIMEOUT {
+                    shared.status.update(|s| s.served.silent += 1);
                     break;
                 }
                 next = Some(Message::Ping(Bytes::new()));
@@ -136,5 +162,5 @@ async fn serve(socket: Socket, shared: Shared, kind: Kind, rate_hz: f64) {
             () = stopping(&mut stop) => break,
         }
     }
-    let _ = tokio::time::timeout(SEND_TIMEOUT, sink.send(Message::Close(None))).await;
+    let _ = tokio::time::timeout(SEND_TIMEOUT, sink.send(Message::Close(end))).await;
 }

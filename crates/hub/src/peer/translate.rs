@@ -4,7 +4,7 @@
 //! needs a list. Their skeletons live on a picture; ours are shown as seen from the side of the room where y is least: x to the
 //! right, z up, both as a share of the room.
 
-use crate::message::{Breathing, Count, Cycle, Keypoint, Node, Person, Posture, Presence};
+use crate::message::{Breathing, Count, Cycle, FallWatch, Keypoint, Node, Person, Posture, Presence};
 use serde::Serialize;
 use std::sync::Arc;
 use wavewitness_num::math;
@@ -16,6 +16,8 @@ const NEAR_M: f64 = 0.25;
 const MOVING: f32 = 2.0;
 /// Above this, vigorously.
 const ACTIVE: f32 = 6.0;
+/// A usual walk, m/s: a motion score of 100.
+const WALKING_M_S: f64 = 1.4;
 
 /// What a translation needs beside the cycle.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,7 +26,7 @@ pub struct Context {
     pub room: Option<Room>,
     /// Nodes that are placed.
     pub places: Arc<[(u8, [f64; 3])]>,
-    /// Median time from tick to witness, ms.
+    /// Time from tick to witness of the last cycle, ms.
     pub compute_ms: Option<f64>,
 }
 
@@ -73,6 +75,9 @@ struct Classification {
     motion_level: &'static str,
     presence: Option<bool>,
     confidence: f32,
+    /// Whether somebody fell in the last minute; absent where nobody watches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fall_detected: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -91,6 +96,10 @@ struct NodeFeatures {
     last_seen_ms: u64,
     frame_rate_hz: f32,
     stale: bool,
+    /// None of ours are a node's own.
+    features: Features,
+    /// Unknown: presence is of the room. Without it their page shows every node as absent.
+    classification: Classification,
 }
 
 /// A person in either stream.
@@ -102,14 +111,17 @@ pub struct PeerPerson {
     zone: &'static str,
     bbox: BoundingBox,
     keypoints: Vec<PeerKeypoint>,
-    /// Metres.
-    position: [f32; 3],
+    /// Metres, as [`in_their_axes`] has them.
+    position: [f64; 3],
+    /// Speed of the body centre as a share of [`WALKING_M_S`], 0 to 100; absent where it is withheld.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    motion_score: Option<f64>,
     /// `standing`, `walking`, `sitting`, `lying` or `fallen`; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pose: Option<&'static str>,
-    /// Radians from +x towards +y; absent where nothing told it.
+    /// Radians that their figure, which looks along their +z, is turned from +x towards +z; absent where nothing told it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    facing: Option<f32>,
+    facing: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -241,10 +253,29 @@ fn person(person: &Person, room: &Room) -> Option<PeerPerson> {
         zone: ZONE,
         bbox: bounds(&keypoints, position, room),
         keypoints,
-        position,
+        position: in_their_axes(position.map(f64::from), room),
+        motion_score: person.velocity_m_s.map(motion_score),
         pose: posture(person),
-        facing: person.heading.flatten().map(|h| h.rad),
+        facing: person.heading.flatten().map(|h| facing(f64::from(h.rad))),
     })
+}
+
+/// Their pages draw with y up and the room about the origin: x to the right, height above the floor, and z towards the
+/// viewer, who stands where our y is least. A rotation, not a mirror.
+fn in_their_axes(at_m: [f64; 3], room: &Room) -> [f64; 3] {
+    let middle = |axis: usize| f64::midpoint(room.min_m[axis], room.max_m[axis]);
+    [at_m[0] - middle(0), at_m[2] - room.min_m[2], middle(1) - at_m[1]]
+}
+
+/// Our heading h looks along (cos h, −sin h) of their x and z; their figure, turned by a, along (−sin a, cos a).
+fn facing(heading_rad: f64) -> f64 {
+    let turned = -heading_rad - std::f64::consts::FRAC_PI_2;
+    if turned < -std::f64::consts::PI { turned + std::f64::consts::TAU } else { turned }
+}
+
+fn motion_score(velocity_m_s: [f32; 3]) -> f64 {
+    let squares: f64 = velocity_m_s.into_iter().map(|v| f64::from(v) * f64::from(v)).sum();
+    math::min_f64(100.0 * squares.sqrt() / WALKING_M_S, 100.0)
 }
 
 fn posture(person: &Person) -> Option<&'static str> {
@@ -308,7 +339,9 @@ fn sensing_node(node: &Node, context: &Context) -> SensingNode {
     SensingNode {
         node_id: node.node,
         rssi_dbm: node.rssi_dbm.flatten(),
-        position: context.places.iter().find(|(id, _)| *id == node.node).map(|(_, at)| *at),
+        position: context.places.iter().find(|(id, _)| *id == node.node).map(|(_, at)| {
+            context.room.as_ref().map_or([at[0], at[2], -at[1]], |room| in_their_axes(*at, room))
+        }),
         amplitude: [],
     }
 }
@@ -320,6 +353,13 @@ fn node_features(node: &Node) -> NodeFeatures {
         last_seen_ms: node.age_ms,
         frame_rate_hz: node.rate_hz,
         stale: node.silent,
+        features: Features { mean_rssi: None, dominant_freq_hz: None },
+        classification: Classification {
+            motion_level: "unknown",
+            presence: None,
+            confidence: 0.0,
+            fall_detected: None,
+        },
     }
 }
 
@@ -348,23 +388,24 @@ pub fn vital_signs(cycle: &Cycle) -> Option<VitalSigns> {
 }
 
 fn classification(cycle: &Cycle) -> Classification {
-    let motion = cycle.motion.flatten();
-    match cycle.presence {
-        Presence::Unknown { .. } => {
-            Classification { motion_level: "unknown", presence: None, confidence: 0.0 }
-        }
-        Presence::Absent { probability, .. } => {
-            Classification { motion_level: "absent", presence: Some(false), confidence: 1.0 - probability }
-        }
+    let (motion_level, presence, confidence) = match cycle.presence {
+        Presence::Unknown { .. } => ("unknown", None, 0.0),
+        Presence::Absent { probability, .. } => ("absent", Some(false), 1.0 - probability),
         Presence::Present { probability, .. } => {
-            let motion_level = match motion {
+            let motion_level = match cycle.motion.flatten() {
                 Some(m) if m >= ACTIVE => "active",
                 Some(m) if m >= MOVING => "present_moving",
                 _ => "present_still",
             };
-            Classification { motion_level, presence: Some(true), confidence: probability }
+            (motion_level, Some(true), probability)
         }
-    }
+    };
+    let fall_detected = match cycle.fall {
+        Some(FallWatch::Fallen { .. }) => Some(true),
+        Some(FallWatch::None) => Some(false),
+        Some(FallWatch::Unknown { .. }) | None => None,
+    };
+    Classification { motion_level, presence, confidence, fall_detected }
 }
 
 pub fn estimated(cycle: &Cycle) -> Option<u8> {

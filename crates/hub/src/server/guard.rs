@@ -57,6 +57,7 @@ pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item
 fn is_open(path: &str) -> bool {
     matches!(path, "/health" | "/health/live" | "/health/ready" | "/")
         || path.starts_with("/web/")
+        || path == "/ui"
         || path.starts_with("/ui/")
 }
 

@@ -12,7 +12,7 @@ mod tls;
 pub(crate) mod websocket;
 
 pub use guard::{Failures, Peer};
-pub use rest::{error, index};
+pub use rest::{error, index, refused};
 pub use subscription::{Delivery, Outgoing, Subscription, Wish};
 pub use tls::acceptor;
 
@@ -25,6 +25,7 @@ use crate::publish;
 use crate::status::Status;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpListener;
@@ -141,6 +142,10 @@ fn routes(shared: &Shared) -> Router {
         .merge(rest::routes())
         .merge(stream::routes())
         .merge(websocket::routes())
+        .fallback(async || {
+            error(StatusCode::NOT_FOUND, "there is no such path: GET /api/v1 lists what there is")
+        })
+        .method_not_allowed_fallback(async || error(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(axum::middleware::from_fn_with_state(shared.clone(), guard::guard))
         .with_state(shared.clone())

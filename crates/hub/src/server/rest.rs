@@ -83,7 +83,11 @@ async fn health(State(shared): State<Shared>) -> Response {
     let dead = not_live(&shared, &snapshot);
     let live = dead.is_none();
     let reasons: Vec<_> = dead.into_iter().chain(snapshot.not_ready()).collect();
-    answer(reasons.is_empty(), message::HealthAnswer { live, ready: reasons.is_empty(), reasons })
+    let ready = reasons.is_empty();
+    // The peer's pages ask here whether there is a server, and show inventions of their own if the answer is another.
+    let peer = shared.peer.config.enabled;
+    let status = (peer && live).then_some("ok");
+    answer(if peer { live } else { ready }, message::HealthAnswer { status, live, ready, reasons })
 }
 
 async fn world(State(shared): State<Shared>) -> Response {

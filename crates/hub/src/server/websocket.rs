@@ -4,6 +4,7 @@ use super::subscription::{Delivery, Outgoing, Subscription, Wish};
 use super::{Place, Shared, guard, rest};
 use crate::message::live::Live;
 use crate::publish::{Format, Rendered};
+use crate::status::Status;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -29,7 +30,7 @@ pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
 /// Messages that a client may send between two pings.
-const MOST_REQUESTS: u32 = 200;
+pub(crate) const MOST_REQUESTS: u32 = 200;
 /// Messages without a meaning that a client may send at all.
 const MOST_MALFORMED: u32 = 20;
 
@@ -141,7 +142,30 @@ fn wire(rendered: Rendered) -> Message {
 }
 
 fn close(code: CloseCode, reason: &'static str) -> Next {
-    Next::Close(Some(CloseFrame { code, reason: reason.into() }))
+    Next::Close(Some(farewell(code, reason)))
+}
+
+pub(crate) fn farewell(code: CloseCode, reason: &'static str) -> CloseFrame {
+    CloseFrame { code, reason: reason.into() }
+}
+
+/// What a client is told that broke the protocol, which is counted; nothing if it merely went.
+pub(crate) fn offence(error: &tungstenite::Error, status: &Status) -> Option<CloseFrame> {
+    let malformed = |code, reason| {
+        status.update(|s| s.served.malformed += 1);
+        Some(farewell(code, reason))
+    };
+    match error {
+        tungstenite::Error::Capacity(_) => {
+            status.update(|s| s.served.oversized += 1);
+            Some(farewell(CloseCode::Size, "at most 4096 bytes"))
+        }
+        // Not a word of farewell is no offence: programs end like that.
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => malformed(CloseCode::Protocol, "not the WebSocket protocol"),
+        tungstenite::Error::Utf8(_) => malformed(CloseCode::Invalid, "a text that is not UTF-8"),
+        _ => None,
+    }
 }
 
 impl Client {
@@ -198,19 +222,7 @@ impl Client {
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => return Next::GoOn,
             Some(Ok(Message::Binary(_))) => "(binary)".into(),
             Some(Ok(Message::Close(_))) | None => return Next::Close(None),
-            Some(Err(tungstenite::Error::Capacity(_))) => {
-                self.shared.status.update(|s| s.served.oversized += 1);
-                return close(CloseCode::Size, "at most 4096 bytes");
-            }
-            // Not a word of farewell is no offence: programs end like that.
-            Some(Err(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) => {
-                return Next::Close(None);
-            }
-            Some(Err(tungstenite::Error::Protocol(_) | tungstenite::Error::Utf8(_))) => {
-                self.shared.status.update(|s| s.served.malformed += 1);
-                return close(CloseCode::Protocol, "not the WebSocket protocol");
-            }
-            Some(Err(_)) => return Next::Close(None),
+            Some(Err(e)) => return Next::Close(offence(&e, &self.shared.status)),
         };
         self.requests += 1;
         if self.requests > MOST_REQUESTS {
