@@ -40,9 +40,9 @@ impl Particle {
         self.velocity_m_s[0].abs() + self.velocity_m_s[1].abs() < STANDING_M_S
     }
 
-    /// Goes on with another velocity since some time in the window's second half: it is seen late.
+    /// Goes on with another velocity since some time within the window: it is seen late.
     fn turn(&mut self, velocity_m_s: [f64; 2], sequence: &mut Sequence) {
-        let since_s = 0.5 * LENGTH_S * sequence.uniform();
+        let since_s = LENGTH_S * sequence.uniform();
         for k in 0..2 {
             self.at_m[k] += since_s * (velocity_m_s[k] - self.velocity_m_s[k]);
         }
@@ -206,6 +206,10 @@ impl Filter {
         for ((path, other), without) in around.paths.iter().zip(others).zip(without) {
             let Some(sight) = around.sight(path) else { continue };
             for (p, log) in self.particles[from..until].iter().zip(&mut self.logs[from..]) {
+                // Who stands still shows nothing anywhere: a share of his power would prefer places far from all antennas.
+                if p.is_standing() {
+                    continue;
+                }
                 let mut covariance = other.clone();
                 around.lines(&sight, path, p, &mut covariance);
                 *log += power * (covariance.ln_likelihood(&path.window) - without);
