@@ -38,7 +38,7 @@ wavewitness_types::stage_config! {
         /// Its standard deviation.
         ln_section_sd: f64 = 0.6, 0.0, 3.0;
         /// How often a walker turns anywhere, 1/s.
-        turn_hz: f64 = 0.5, 0.0, 10.0;
+        turn_hz: f64 = 0.8, 0.0, 10.0;
         /// How often he stops, 1/s.
         stop_hz: f64 = 0.12, 0.0, 10.0;
         /// Standard deviation of a velocity at random, m/s an axis.
@@ -46,7 +46,7 @@ wavewitness_types::stage_config! {
         /// What a velocity wanders in a second, m/s.
         wander_m_s: f64 = 0.18, 0.0, 2.0;
         /// What a place wanders, m.
-        wander_m: f64 = 0.07, 0.0, 1.0;
+        wander_m: f64 = 0.045, 0.0, 1.0;
         /// How often a particle begins anew anywhere, 1/s.
         lost_hz: f64 = 0.045, 0.0, 5.0;
         /// Share of what the search sees that is kept from those who are known.
