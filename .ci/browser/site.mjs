@@ -60,7 +60,17 @@ export class Site {
     writeFileSync(glimpse, text.replace(/duration_s = \d+/, "duration_s = 1"));
     site.run("simulate", glimpse, "--hub-config", config);
     const own = `data_dir = "${join(site.dir, "data")}"\nudp_bind = "127.0.0.1:${site.udp}"\nhttp_bind = "127.0.0.1:${site.http}"\n`;
-    const more = `\n[calibration]\nobservations = 200\n\n[witness_log]\nkey_file = "${join(site.dir, "root.key")}"\n`;
+    const zones = `
+[[zone]]
+name = "Sofa"
+min_m = [0.1, 0.1, 0.0]
+max_m = [2.5, 4.9, 2.5]
+
+[[zone]]
+name = "Kitchen"
+outline_m = [[2.6, 0.1], [5.9, 0.1], [5.9, 4.9], [4.4, 4.9], [4.4, 2.2], [2.6, 2.2]]
+`;
+    const more = `${zones}\n[calibration]\nobservations = 200\n\n[witness_log]\nkey_file = "${join(site.dir, "root.key")}"\n`;
     writeFileSync(config, readFileSync(config, "utf8").replace("[hub]\n", `[hub]\n${own}`) + more);
     site.config = config;
     return site;

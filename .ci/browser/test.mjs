@@ -112,6 +112,66 @@ async function people(page, wanted) {
   return `${await shown()}`;
 }
 
+/** The parts of a cycle with the numbers of the status, and bars that are what the numbers say; then a part that takes too long. */
+async function times(browser, site) {
+  const seconds = (words) => {
+    const [value, unit] = words.replace("\u25b2 ", "").split("\u202f");
+    return Number(value) * { "µs": 1, ms: 1000 }[unit];
+  };
+  const rows = async (page) => {
+    await page.waitForSelector("#times-rows tr");
+    return page.evaluate(() =>
+      [...document.querySelectorAll("#times-rows tr")].map((row) => {
+        const bar = row.querySelector("svg").getBoundingClientRect();
+        const share = (selector) => row.querySelector(selector).getBoundingClientRect().width / bar.width;
+        return { cells: [...row.children].map((cell) => cell.textContent), p50: share(".p50"), p99: share(".p99") };
+      }),
+    );
+  };
+  const page = await open(browser, site);
+  let told = null;
+  await page.route(/api\/v1\/status/, async (route) => {
+    const response = await route.fetch();
+    told ??= await response.json();
+    await route.fulfill({ response, body: JSON.stringify(told) });
+  });
+  await page.reload();
+  const shown = await rows(page);
+  const wanted = [told.compute_us, ...told.stages_us];
+  assert.deepEqual(told.stages_us.map((s) => s.stage), ["phase-align", "calibration", "fusion", "gate", "pose", "witness", "publish"]);
+  assert.equal(shown.length, wanted.length);
+  wanted.forEach((part, k) => {
+    const [, , median, high, , budget] = shown[k].cells;
+    for (const [words, us] of [[median, part.p50], [high, part.p99], [budget, part.budget]]) {
+      assert.ok(Math.abs(seconds(words) - us) <= 0.06 * us, `${shown[k].cells[0]}: ${words} is not ${us} µs`);
+    }
+    for (const name of ["p50", "p99"]) {
+      const share = Math.min(part[name] / part.budget, 1);
+      assert.ok(Math.abs(shown[k][name] - share) < 0.02, `${shown[k].cells[0]}: the bar is ${shown[k][name]}, not ${share}`);
+    }
+  });
+  assert.doesNotMatch(shown.map((row) => row.cells.join()).join(), /unknown|NaN/);
+  told.stages_us[3].p99 = 20_000;
+  await until("what is over its budget", async () => /Over budget: impulse response, gate/.test(await text(page, "times-verdict")));
+  const over = (await rows(page))[4];
+  assert.match(over.cells[3], /^\u25b2 20\u202fms$/);
+  assert.ok(over.p99 > 0.99);
+  await page.context().close();
+  return `${shown.length} rows, whole computation ${shown[0].cells.slice(2).join(", ")}`;
+}
+
+/** Zones are listed and drawn as the messages say. */
+async function zones(page, site) {
+  const { zones: places } = await (await fetch(`${site.base}api/v1/geometry`)).json();
+  assert.ok(places.length >= 2 && places.some((zone) => zone.floor_m.length > 4), JSON.stringify(places));
+  await until("each zone with its state", async () => {
+    const said = page.seen.cycles.at(-1).zones.map((zone) => `${zone.name}: ${zone.state}`);
+    const shown = await page.locator("#zones li").allTextContents();
+    return said.length === places.length && said.every((words, k) => shown[k]?.startsWith(words));
+  });
+  return `${places.length}`;
+}
+
 async function stale(page, site) {
   site.hub.kill("SIGSTOP");
   const began = Date.now();
@@ -376,7 +436,9 @@ try {
       assert.ok(load < 500, `the verifier took ${load} ms to load`);
       return words.split("–").at(-1).match(/verify[^,]*loaded.*/)[0];
     });
+    await check("each part's time stands against its budget", () => times(browser, site));
     if (pictures) await check("pictures are taken", () => shoot(browser, site));
+    await check("zones are as the messages say", () => zones(page, site));
     await check("tampered answers are found", () => tampered(browser, site));
     await check("a person shown a millimetre aside is found", () => shownOther(browser, site));
     await check("a token is asked for, or taken from the address", () => token(browser, site));

@@ -58,6 +58,15 @@ pub fn room() -> Scene {
     scene
 }
 
+/// [`room`] with a second person, who walks rounds of his own the other way.
+pub fn two_in_a_room() -> Scene {
+    let mut scene = room();
+    let laps = [[3.0, 4.0], [1.2, 2.0], [3.4, 0.8], [5.0, 2.4]];
+    let walk = Walk::from(3.4, 3.6).laps(&laps, 4, 0.8);
+    scene.people.push(Person::new(2, walk).visiting(37 * SECOND_NS));
+    scene
+}
+
 /// [`room`] with nodes that transmit five times a cycle: 60 frames, as many as DESIGN's 100 Hz a node gives.
 pub fn busy_room() -> Scene {
     Scene { mesh: Some(Mesh { cycle_ns: CYCLE_NS / 5, slot_jitter_ns: 100_000 }), ..room() }
@@ -106,9 +115,10 @@ impl Recording {
         Recording::of_capture(&data().join("ruview_2node/pretrain-1775182186.csi.jsonl"))
     }
 
-    /// The same with every stage on that the defaults leave off.
+    /// The same with every stage on that the defaults leave off; the follower weighs 200 particles a cycle.
     pub fn with_every_stage(mut self) -> Recording {
         self.config.localise.enabled = true;
+        self.config.localise.per_cycle = 200;
         self
     }
 

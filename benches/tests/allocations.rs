@@ -37,10 +37,20 @@ fn a_walker_takes_nothing() {
     assert_eq!(allocations(recording, WALKER_FROM..WALKER_UNTIL), []);
 }
 
+/// With the follower of walkers, who must be somebody's: an idle one proves nothing.
 #[test]
 fn every_stage_takes_nothing() {
-    let recording = Recording::of_scene(&recording::room(), 1).with_every_stage();
-    assert_eq!(allocations(recording, WALKER_FROM..WALKER_UNTIL), []);
+    for recording in [recording::room(), recording::two_in_a_room()] {
+        let recording = Recording::of_scene(&recording, 1).with_every_stage();
+        let mut steady = Steady::new(recording.clone(), WALKER_FROM..WALKER_UNTIL, 0);
+        let mut shown = 0;
+        while steady.left() > 0 {
+            steady.step();
+            shown += steady.engine().report().frame.people.len();
+        }
+        assert!(shown > 100, "people in all cycles: {shown}");
+        assert_eq!(allocations(recording, WALKER_FROM..WALKER_UNTIL), []);
+    }
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! The library ends the process on some damaged files. So it never sees one: our file holds a BLAKE3 hash of each of its
 //! own, and is written last, so a bank that was not saved to its end is no bank.
 
-use crate::{Cosine, PatternBank};
+use crate::scan::Scan;
+use crate::{Cosine, DIM, PatternBank, SCANNED};
 use hnsw_rs::api::AnnT;
 use hnsw_rs::hnswio::HnswIo;
+use hnsw_rs::prelude::Hnsw;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -121,6 +123,25 @@ impl PatternBank {
         }
         let removed: Vec<bool> = body[head..].iter().map(|&r| r != 0).collect();
         let alive = removed.iter().filter(|&&r| !r).count() as u32;
-        Ok(PatternBank { graph, removed, alive })
+        let scan = scan_of(&graph, &removed).ok_or_else(|| LoadError::Damaged(graph_file(directory)))?;
+        Ok(PatternBank { graph, scan, removed, alive })
     }
+}
+
+/// The first patterns of a graph by number; `None` if one is missing or of another length.
+fn scan_of(graph: &Hnsw<'static, f32, Cosine>, removed: &[bool]) -> Option<Scan> {
+    let mut first = vec![None; removed.len().min(SCANNED as usize)];
+    for point in graph.get_point_indexation() {
+        if let Some(place) = first.get_mut(point.get_origin_id()) {
+            *place = <[f32; DIM]>::try_from(point.get_v()).ok();
+        }
+    }
+    let mut scan = Scan::new();
+    for (id, pattern) in (0..).zip(first) {
+        scan.put(id, &pattern?);
+        if removed[id as usize] {
+            scan.remove(id);
+        }
+    }
+    Some(scan)
 }

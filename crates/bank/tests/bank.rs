@@ -2,39 +2,22 @@
 //! removed is gone, and a damaged file is refused before the library reads it.
 
 use std::fs;
-use wavewitness_bank::{DIM, Found, LoadError, PatternBank, Refused, Settings};
+use wavewitness_bank::{DIM, Found, LoadError, PatternBank, Refused, SCANNED, Settings};
+use wavewitness_fixtures::rng::Rng;
 use wavewitness_identity::{Embedding, Rotation, SketchBank};
-use wavewitness_num::math;
 
-struct Rng(u64);
-
-impl Rng {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn gauss(&mut self) -> f32 {
-        let mut uniform = || (self.next() >> 11) as f64 / 9_007_199_254_740_992.0;
-        let (a, b) = (uniform(), uniform());
-        (math::sqrt(-2.0 * math::ln(1.0 - a)) * math::cos(std::f64::consts::TAU * b)) as f32
-    }
-
-    /// A unit vector about another: `noise` in each dimension.
-    fn about(&mut self, centre: &[f32; DIM], noise: f32) -> [f32; DIM] {
-        let mut v: [f32; DIM] = std::array::from_fn(|k| centre[k] + noise * self.gauss());
-        let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
-        v.iter_mut().for_each(|x| *x /= length);
-        v
-    }
+/// A unit vector about another: `noise` in each dimension.
+fn about(rng: &mut Rng, centre: &[f32; DIM], noise: f32) -> [f32; DIM] {
+    let mut v: [f32; DIM] = std::array::from_fn(|k| centre[k] + noise * rng.gauss() as f32);
+    let length = v.iter().map(|x| x * x).sum::<f32>().sqrt();
+    v.iter_mut().for_each(|x| *x /= length);
+    v
 }
 
 /// Ten sessions of each of `n / 10` people: cosine 0.55 between two of one person, 0 ± 0.09 between people.
 fn patterns(n: usize, rng: &mut Rng) -> Vec<[f32; DIM]> {
-    let centres: Vec<[f32; DIM]> = (0..n / 10).map(|_| rng.about(&[0.0; DIM], 1.0)).collect();
-    (0..n).map(|k| rng.about(&centres[k % centres.len()], 0.08)).collect()
+    let centres: Vec<[f32; DIM]> = (0..n / 10).map(|_| about(rng, &[0.0; DIM], 1.0)).collect();
+    (0..n).map(|k| about(rng, &centres[k % centres.len()], 0.08)).collect()
 }
 
 fn bank_of(patterns: &[[f32; DIM]]) -> PatternBank {
@@ -81,10 +64,10 @@ fn exact(patterns: &[[f32; DIM]], q: &[f32; DIM]) -> Vec<u32> {
 
 #[test]
 fn nearly_all_of_the_nearest_are_found() {
-    let mut rng = Rng(1);
+    let mut rng = Rng::new(1);
     let all = patterns(2000, &mut rng);
     let bank = bank_of(&all);
-    let queries: Vec<[f32; DIM]> = (0..40).map(|k| rng.about(&all[37 * k], 0.05)).collect();
+    let queries: Vec<[f32; DIM]> = (0..40).map(|k| about(&mut rng, &all[37 * k], 0.05)).collect();
     let found = recall(&bank, &all, &queries, 64);
     assert!(found >= 0.98, "recall at 10: {found}");
     // With a narrow search less is found: else the figure above would mean nothing.
@@ -101,12 +84,12 @@ fn recall_and_memory_at_a_hundred_thousand() {
         line.unwrap_or_default().trim().to_owned()
     };
     for n in [1000, 10_000, 100_000] {
-        let mut rng = Rng(2);
+        let mut rng = Rng::new(2);
         let all = patterns(n, &mut rng);
         let before = resident();
         let bank = bank_of(&all);
         eprintln!("{n} patterns: resident {before} before, {} after", resident());
-        let queries: Vec<[f32; DIM]> = (0..200).map(|k| rng.about(&all[37 * k % n], 0.05)).collect();
+        let queries: Vec<[f32; DIM]> = (0..200).map(|k| about(&mut rng, &all[37 * k % n], 0.05)).collect();
         for breadth in [10, 32, 64, 128, 256] {
             eprintln!("  breadth {breadth}: recall at 10 {:.4}", recall(&bank, &all, &queries, breadth));
         }
@@ -118,8 +101,26 @@ fn recall_and_memory_at_a_hundred_thousand() {
 }
 
 #[test]
+fn few_patterns_are_scanned_and_many_are_walked_to() {
+    let mut rng = Rng::new(7);
+    let few = patterns(1000, &mut rng);
+    let many = patterns(SCANNED as usize + 10 - few.len(), &mut rng);
+    let mut bank = bank_of(&few);
+    let queries: Vec<[f32; DIM]> = (0..100).map(|k| about(&mut rng, &few[7 * k], 0.05)).collect();
+    let narrow = recall(&bank, &few, &queries, 10);
+    assert!(narrow >= 0.95, "recall at 10 among 1,000, breadth 10: {narrow}");
+    // Past the border answers go on to be right.
+    let mut out = Vec::new();
+    for (k, p) in (1000..).zip(&many) {
+        assert_eq!(bank.insert(p), Ok(k));
+        bank.nearest(p, 1, 64, &mut out).unwrap();
+        assert_eq!(out[0].id, k);
+    }
+}
+
+#[test]
 fn the_same_patterns_give_the_same_answers() {
-    let all = patterns(500, &mut Rng(3));
+    let all = patterns(500, &mut Rng::new(3));
     let (a, b) = (bank_of(&all), bank_of(&all));
     let (mut x, mut y) = (Vec::new(), Vec::new());
     for q in &all {
@@ -131,7 +132,7 @@ fn the_same_patterns_give_the_same_answers() {
 
 #[test]
 fn what_was_removed_is_not_found() {
-    let all = patterns(300, &mut Rng(4));
+    let all = patterns(300, &mut Rng::new(4));
     let mut bank = bank_of(&all);
     let mut out = Vec::new();
     for id in 0..300 {
@@ -163,7 +164,7 @@ fn hostile_patterns_and_settings_are_refused() {
 
 #[test]
 fn a_bank_is_loaded_as_it_was_saved_or_not_at_all() {
-    let all = patterns(200, &mut Rng(5));
+    let all = patterns(200, &mut Rng::new(5));
     let mut bank = bank_of(&all);
     bank.remove(17);
     let dir = tempfile::tempdir().unwrap();
@@ -182,13 +183,13 @@ fn a_bank_is_loaded_as_it_was_saved_or_not_at_all() {
     for name in ["bank.seal", "bank.hnsw.graph", "bank.hnsw.data"] {
         let path = place.join(name);
         let bytes = fs::read(&path).unwrap();
-        let mut rng = Rng(6);
+        let mut rng = Rng::new(6);
         for round in 0..20 {
             let mut bad = bytes.clone();
             match round {
                 0 => bad.truncate(bytes.len() - 1),
                 1 => bad.clear(),
-                _ => bad[(rng.next() % bytes.len() as u64) as usize] ^= 1 << (rng.next() % 8),
+                _ => bad[(rng.next_u64() % bytes.len() as u64) as usize] ^= 1 << (rng.next_u64() % 8),
             }
             fs::write(&path, &bad).unwrap();
             assert!(matches!(PatternBank::load(&place), Err(LoadError::Damaged(_))), "{name} {round}");

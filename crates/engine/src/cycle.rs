@@ -450,11 +450,15 @@ impl Engine {
             gates,
             evidence,
         );
-        let outcome = self.plans.tomography.run(
-            &self.work.evidence,
-            &mut self.states.tomography,
-            &mut self.work.detections,
-        );
+        let tomography = &self.plans.tomography;
+        // Whom the follower answers for needs no image: it is made in the cycles in which no particles are weighed.
+        let following = self.plans.localising.as_ref().zip(self.states.localising.as_ref());
+        let outcome = if following.is_some_and(|(plan, state)| plan.is_busy(state)) {
+            tomography.leave_out(&mut self.work.detections)
+        } else {
+            let Work { evidence, detections, .. } = &mut self.work;
+            tomography.run(evidence, &mut self.states.tomography, detections)
+        };
         if let tomography::Outcome::Imaged { motion, .. } = &outcome {
             self.work.imaged = Some(at);
             self.work.model_error_m = self.plans.tomography.model_error_m(motion.paths).unwrap_or(0.0);

@@ -86,6 +86,11 @@ impl Plan {
         self.follower.observe(way.path, way.direction, at, baseline, &frame.samples, rssi_dbm, following);
     }
 
+    /// Whether [`Plan::run`] will weigh particles, and its people were the room's in the cycle before.
+    pub fn is_busy(&self, state: &State) -> bool {
+        state.summary.paths >= LEAST_PATHS && self.follower.has_work(&state.following)
+    }
+
     /// Ends a cycle; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full
     /// window for an answer. `empty`: presence says that nobody is there.
     pub fn run(&self, at: Timestamp, empty: bool, state: &mut State, followed: &mut Vec<Followed>) -> bool {

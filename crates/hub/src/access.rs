@@ -147,6 +147,11 @@ impl Access {
         self.tokens.iter().fold(None, |found, token| if token.hash == hash { Some(token) } else { found })
     }
 
+    /// Whether a client that came with a token, or with none, may stay.
+    pub fn admits(&self, token: Option<TokenHash>) -> bool {
+        self.tokens.is_empty() || self.tokens.iter().any(|t| Some(t.hash) == token)
+    }
+
     /// Beyond this machine nobody listens without a token.
     ///
     /// # Errors

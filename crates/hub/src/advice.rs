@@ -5,7 +5,9 @@
 
 use crate::status::Snapshot;
 use std::collections::BTreeMap;
-use wavewitness_types::{CalibrationState, Count, Gate, NodeHealth, PoseFrame, Source, UnknownReason};
+use wavewitness_types::{
+    CalibrationState, Count, Gate, LinkStatus, NodeHealth, PoseFrame, Source, Transmitter, UnknownReason,
+};
 
 /// The longest that 99 of 100 cycles should take, in microseconds: a cycle has 50 ms.
 const SLOW_CYCLE_US: f64 = 40_000.0;
@@ -132,7 +134,17 @@ fn calibration(frame: &PoseFrame, out: &mut Vec<String>) {
 }
 
 fn room(frame: &PoseFrame, out: &mut Vec<String>) {
+    let nameless = |l: &LinkStatus| matches!(l.link.tx(), Transmitter::Ambient(_));
     match frame.count {
+        // Neither places nor more of the same nodes would help.
+        Count::Unknown(UnknownReason::NoGeometry | UnknownReason::TooFewLinks)
+            if !frame.links.is_empty() && frame.links.iter().all(nameless) =>
+        {
+            out.push(
+                "no people: no frame says who sent it, so no link has a known place; see docs/first-steps.md"
+                    .to_owned(),
+            );
+        }
         Count::Unknown(UnknownReason::NoGeometry) => out.push(
             "no people without places: configure [room], and position_m of nodes and access points"
                 .to_owned(),
@@ -151,8 +163,8 @@ mod tests {
     use super::*;
     use crate::status::Status;
     use wavewitness_types::{
-        Breathing, CycleIndex, FallWatch, Identification, Layout, Link, LinkId, LinkStatus, NoBreathing,
-        NodeId, Presence, Quality, RefusalReason, Timestamp, Transmitter,
+        Breathing, CycleIndex, FallWatch, Identification, Layout, Link, LinkId, NoBreathing, NodeId,
+        Presence, Quality, RefusalReason, Timestamp,
     };
     use wavewitness_witness::Digest;
 
@@ -201,7 +213,7 @@ mod tests {
     fn link(calibration: CalibrationState) -> LinkStatus {
         LinkStatus {
             id: LinkId(0),
-            link: Link::new(Transmitter::Ambient(1), NodeId(3), Layout::Lltf64).unwrap(),
+            link: Link::new(Transmitter::Node(NodeId(1)), NodeId(3), Layout::Lltf64).unwrap(),
             identification: Identification::Shape,
             within_distance: None,
             between_distance: None,
@@ -239,6 +251,12 @@ mod tests {
                 vec![link(CalibrationState::Stale), link(CalibrationState::Refused(RefusalReason::Motion))];
             frame.count = Count::Unknown(UnknownReason::TooFewLinks);
             silent.extend(of(s));
+            let frame = s.frame.as_mut().unwrap();
+            let nameless = Link::new(Transmitter::Ambient(1), NodeId(3), Layout::Lltf64).unwrap();
+            frame.links.iter_mut().for_each(|l| l.link = nameless);
+            let more = of(s);
+            assert!(!more.iter().any(|l| l.contains("add nodes")), "more of them would not help: {more:#?}");
+            silent.extend(more);
         });
         silent
     }
@@ -272,6 +290,7 @@ mod tests {
             " links don't fit their baseline",
             "no people without places",
             "no people with so few links",
+            "no people: no frame says who sent it",
         ];
         for symptom in symptoms {
             assert!(lines.iter().any(|l| l.contains(symptom)), "no line says {symptom:?}: {lines:#?}");

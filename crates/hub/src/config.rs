@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::mqtt::MqttConfig;
 use crate::retention::Retention;
 use crate::witness_log::LogConfig;
-use crate::zones::{MAX_ZONES, ZoneConfig};
+use crate::zones::{self, ZoneConfig};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use toml::{Table, Value};
@@ -114,7 +114,7 @@ impl HubConfig {
                 "witness_log" => config.read_witness_log(section(name, value)?)?,
                 "privacy" => config.read_privacy(section(name, value)?)?,
                 "mqtt" => config.mqtt = read_mqtt(section(name, value)?)?,
-                "zone" => config.zones = read_zones(value)?,
+                "zone" => config.zones = zones::section::read(value)?,
                 "room" => config.engine.geometry.room = Some(read_room(section(name, value)?)?),
                 "node" => config.engine.geometry.nodes = read_nodes(value)?,
                 "access_point" => config.engine.geometry.access_points = read_access_points(value)?,
@@ -305,7 +305,7 @@ fn gigabytes(field: &str, value: &Value) -> Result<u64, ConfigError> {
         .ok_or_else(|| wrong(field, value, "0, or a number from 0.1 to 1000000"))
 }
 
-fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
+pub(crate) fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
     let number = |v: &Value| v.as_float().or_else(|| v.as_integer().map(|x| x as f64));
     let list: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(number).collect());
     list.and_then(|l| <[f64; 3]>::try_from(l).ok())
@@ -400,35 +400,6 @@ fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
     Ok(Some(mqtt))
 }
 
-fn read_zones(value: &Value) -> Result<Vec<ZoneConfig>, ConfigError> {
-    let mut zones: Vec<ZoneConfig> = Vec::new();
-    for table in tables("zone", value)? {
-        let (mut name, mut min, mut max) = (None, None, None);
-        for (key, value) in table {
-            match key.as_str() {
-                "name" => name = Some(string("zone.name", value)?),
-                "min_m" => min = Some(point("zone.min_m", value)?),
-                "max_m" => max = Some(point("zone.max_m", value)?),
-                _ => return Err(unknown("zone.", key, &["name", "min_m", "max_m"])),
-            }
-        }
-        let missing = |field, what| ConfigError::new(field, "(missing)", what);
-        let zone = ZoneConfig::new(
-            name.ok_or_else(|| missing("zone.name", "a name"))?,
-            min.ok_or_else(|| missing("zone.min_m", "[x, y, z] in metres"))?,
-            max.ok_or_else(|| missing("zone.max_m", "[x, y, z] in metres"))?,
-        )?;
-        if zones.iter().any(|z| z.slug() == zone.slug()) {
-            return Err(ConfigError::new("zone.name", &zone.name, "each name once"));
-        }
-        zones.push(zone);
-    }
-    if zones.len() > MAX_ZONES {
-        return Err(ConfigError::new("zone", zones.len(), format_args!("at most {MAX_ZONES}")));
-    }
-    Ok(zones)
-}
-
 fn read_access_points(value: &Value) -> Result<Vec<AccessPointPlace>, ConfigError> {
     let mut places = Vec::new();
     for table in tables("access_point", value)? {
@@ -508,6 +479,32 @@ mod tests {
                 assert!(refusal(&text).starts_with(&field), "{field}");
                 let text = format!("[{section}]\n{} = {}", key.name, key.default);
                 HubConfig::from_toml(&text).unwrap_or_else(|e| panic!("{field}: {e}"));
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_of_a_stage_key_is_taken_that_is_no_number_of_its_range() {
+        let odd = [
+            "nan",
+            "inf",
+            "-inf",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "[1]",
+            "{ a = 1 }",
+            "1979-05-27",
+        ];
+        for (section, keys) in EngineConfig::sections() {
+            for key in keys {
+                for value in odd {
+                    let field = format!("{section}.{}", key.name);
+                    let said = refusal(&format!("[{section}]\n{} = {value}", key.name));
+                    assert!(
+                        said.starts_with(&field) && said.contains("allowed is"),
+                        "{field} = {value}: {said}"
+                    );
+                }
             }
         }
     }

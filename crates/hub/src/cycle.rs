@@ -116,6 +116,7 @@ impl Pipeline {
             frame,
             detail,
             compute_ns,
+            watch,
         })))?;
         if cycle.0.is_multiple_of(20) {
             let (rejects, world) = (self.engine.rejects(), self.engine.world().clone());

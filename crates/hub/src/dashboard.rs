@@ -3,6 +3,7 @@
 use crate::message;
 use crate::privacy::What;
 use crate::server::{self, Shared};
+use crate::zones::ZoneConfig;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{IntoResponse, Json, Response};
@@ -41,6 +42,7 @@ const ASSETS: &[(&str, &str, &[u8])] = assets! {
     "projection.js": JS,
     "scene.js": JS,
     "timeline.js": JS,
+    "times.js": JS,
     "verifier.js": JS,
     "verify.js": JS,
     "words.js": JS,
@@ -86,20 +88,28 @@ fn asset(kind: &'static str, bytes: &'static [u8]) -> Response {
     (http::StatusCode::OK, headers, bytes).into_response()
 }
 
-/// Where room, nodes and access points are, as configured; `null` for what is not, and for addresses that the privacy
-/// mode withholds. (Nodes are told apart by their numbers.)
-pub fn places(geometry: &Geometry, mode: PrivacyMode) -> Value {
+/// Where room, nodes, access points and zones are, as configured; `null` for what is not, and for addresses that the privacy
+/// mode withholds; without the zones if it withholds those. (Nodes are told apart by their numbers.)
+pub fn places(geometry: &Geometry, zones: &[ZoneConfig], mode: PrivacyMode) -> Value {
     let Geometry { room, nodes, access_points } = geometry;
     let access_point = |a: &AccessPointPlace| {
         let mac = What::Addresses.given(mode).then(|| a.mac.to_string());
         json!({ "mac": mac, "position_m": a.position_m })
     };
-    json!({
+    let mut places = json!({
         "schema": message::SCHEMA_VERSION,
         "room": room.as_ref().map(|r| json!({ "min_m": r.min_m, "max_m": r.max_m })),
         "nodes": nodes.iter().map(|n| json!({ "node": n.id.0, "position_m": n.position_m })).collect::<Vec<_>>(),
         "access_points": access_points.iter().map(access_point).collect::<Vec<_>>(),
-    })
+    });
+    if What::Zones.given(mode) {
+        places["zones"] = zones.iter().map(zone).collect();
+    }
+    places
+}
+
+fn zone(zone: &ZoneConfig) -> Value {
+    json!({ "name": zone.name, "floor_m": zone.floor_m(), "z_m": zone.z_m() })
 }
 
 async fn geometry(State(shared): State<Shared>) -> Json<Value> {
@@ -136,7 +146,7 @@ mod tests {
             ..Geometry::default()
         };
         for mode in PrivacyMode::ALL {
-            let text = places(&geometry, mode).to_string();
+            let text = places(&geometry, &[], mode).to_string();
             assert_eq!(text.contains(&mac.to_string()), What::Addresses.given(mode), "{}", mode.name());
             assert!(text.contains("[1.0,1.0,1.0]"), "{text}");
         }

@@ -1,5 +1,6 @@
 //! `wavewitness doctor` and `calibrate`: a running hub asked, or the network listened to.
 
+use crate::check;
 use crate::cli::{CalibrateArgs, DoctorArgs};
 use crate::clock::Clock;
 use crate::config::HubConfig;
@@ -54,6 +55,9 @@ fn is_of_a_hub(status: &Value) -> bool {
 
 /// Without a hub: does anything arrive at all, from whom, of what kind?
 fn listen(config: &HubConfig, args: &DoctorArgs) -> Result<bool, Failure> {
+    if let Err(e) = check::check(config) {
+        println!("a hub would not start: {e}");
+    }
     let socket = match udp::bind(config.udp_bind) {
         Ok(socket) => socket,
         Err(e) => {
@@ -130,9 +134,10 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
     println!("collecting; keep the room empty");
     // The command takes effect at the end of the running cycle.
     std::thread::sleep(Duration::from_millis(500));
+    let mut progress = Progress::default();
     for second in 0..args.timeout {
         let (_, status) = client.get("/api/v1/status")?;
-        let progress = Progress::of(&status);
+        progress = Progress::of(&status);
         if second % 2 == 0 || progress.collecting == 0 {
             println!("{}", progress.line());
         }
@@ -141,7 +146,7 @@ pub fn calibrate(args: &CalibrateArgs) -> Result<(), Failure> {
         }
         std::thread::sleep(Duration::from_secs(1));
     }
-    Err(format!("not finished after {} s; see `wavewitness doctor`", args.timeout).into())
+    progress.at_timeout(args.timeout)
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -184,6 +189,15 @@ impl Progress {
         format!("{} links ready, {} collecting ({percent} %)", self.ready, self.collecting)
     }
 
+    /// A sender that is hardly heard needs many minutes: nobody has to stay outside for it while other links are ready.
+    fn at_timeout(&self, seconds: u32) -> Result<(), Failure> {
+        if self.ready == 0 {
+            return Err(format!("no link is ready after {seconds} s; see `wavewitness doctor`").into());
+        }
+        println!("{} links hear too few frames to be ready in {seconds} s; the hub goes on", self.collecting);
+        self.verdict()
+    }
+
     fn verdict(&self) -> Result<(), Failure> {
         for (reason, n) in &self.refused {
             println!("{n} links refused: {reason}");
@@ -222,7 +236,10 @@ mod tests {
         assert_eq!((p.links, p.collecting, p.have, p.need, p.ready), (4, 1, 30, 100, 1));
         assert_eq!(p.refused["motion"], 1);
         assert!(p.line().contains("30 %"));
-        assert!(p.verdict().is_ok());
+        assert!(p.verdict().is_ok() && p.at_timeout(300).is_ok());
         assert!(Progress::of(&json!({ "links": [] })).verdict().is_err());
+        let none_ready =
+            json!({ "links": [{ "calibration": { "state": "collecting", "have": 1, "need": 100 } }] });
+        assert!(Progress::of(&none_ready).at_timeout(300).is_err());
     }
 }

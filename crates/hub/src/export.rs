@@ -13,14 +13,15 @@ pub use rows::Rows;
 pub use table::{Column, Kind, Value};
 
 use clap::{Args, Subcommand, ValueEnum};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use wavewitness_journal::{ChainId, Chunk, Fault, FaultKind, Journal};
-use wavewitness_types::{CycleIndex, PoseFrame, Timestamp};
-use wavewitness_witness::Witness;
+use wavewitness_journal::{ChainId, Chunk, Content, Fault, FaultKind, Journal};
+use wavewitness_types::{CycleIndex, PoseFrame, PrivacyMode, Timestamp};
+use wavewitness_witness::{Genesis, Witness};
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -237,11 +238,15 @@ fn poses(args: &PosesArgs) -> Result<bool, Failure> {
     let chains = args.range.chains(&journal)?;
     let mut sheet = sheet(&args.out, format, &columns)?;
     let (mut cycles, mut rows, mut faults) = (0u64, 0u64, Vec::new());
+    let mut without = Without::default();
     for chain in chains {
         let name = chain.to_string();
         for item in journal.of_chain(chain).records() {
             let read = match &item {
-                Ok(chunk) => frame_of(chunk, &args.range).transpose(),
+                Ok(chunk) => {
+                    without.look(chunk, &args.range);
+                    frame_of(chunk, &args.range).transpose()
+                }
                 Err(fault) if harmless(fault) => None,
                 Err(fault) => Some(Err(fault.to_string())),
             };
@@ -260,6 +265,7 @@ fn poses(args: &PosesArgs) -> Result<bool, Failure> {
     }
     sheet.finish()?;
     eprintln!("{rows} rows of {cycles} cycles in {}", args.out.display());
+    without.reasons().for_each(|line| eprintln!("{line}"));
     for fault in faults.iter().take(10) {
         eprintln!("left out: {fault}");
     }
@@ -267,6 +273,38 @@ fn poses(args: &PosesArgs) -> Result<bool, Failure> {
         eprintln!("left out: {} more places", faults.len() - 10);
     }
     Ok(faults.is_empty())
+}
+
+/// Cycles of the range that have no poses in the journal.
+#[derive(Default)]
+struct Without {
+    /// The privacy mode under which the segment was written; `None` before its start, and for a plain capture.
+    mode: Option<PrivacyMode>,
+    cycles: BTreeMap<Option<&'static str>, u64>,
+}
+
+impl Without {
+    fn look(&mut self, chunk: &Chunk, range: &Range) {
+        if let Content::Start { genesis, .. } = &chunk.content {
+            self.mode = Genesis::from_canonical_bytes(genesis).map(|g| g.privacy);
+        }
+        let inside = chunk.cycle().is_some_and(|cycle| range.place(chunk.at, cycle).is_eq());
+        if inside && chunk.pose().is_none() {
+            // Where the mode keeps them they were taken out: `proof-runner verify` finds that.
+            let withheld = self.mode.filter(|mode| !mode.keeps_outputs());
+            *self.cycles.entry(withheld.map(PrivacyMode::name)).or_default() += 1;
+        }
+    }
+
+    /// One line a reason.
+    fn reasons(&self) -> impl Iterator<Item = String> {
+        self.cycles.iter().map(|(mode, n)| match mode {
+            Some(mode) => format!(
+                "{n} cycles without poses: privacy mode {mode} withheld them from the journal, and they are nowhere else"
+            ),
+            None => format!("{n} cycles without poses: a recording that no hub has computed, or they were taken out"),
+        })
+    }
 }
 
 /// The end of a segment that is being written, or an index that is only there for speed: no record is lost by it.

@@ -31,6 +31,9 @@ const CYCLE_NS: u64 = 50_000_000;
 /// A pause in a recording that is longer is jumped over: its cycles count as missed.
 const LONGEST_PAUSE_NS: u64 = 60_000_000_000;
 
+/// Somebody who waits for an hour's recording wants to see it go on.
+const PROGRESS_EVERY_NS: u64 = 10_000_000_000;
+
 /// Turns the times of a recording into the ticks of its cycles.
 struct Ticks {
     cycle: u64,
@@ -237,10 +240,15 @@ fn feed(
     if let Err(gone) = pipeline.boot(start, boot) {
         return Ok(Err(gone));
     }
-    let mut printed = 0;
+    let (mut printed, mut reported) = (0, begun);
     let mut tick = |pipeline: &mut Pipeline, at: Timestamp, cycle| {
         if pace == Pace::Real {
             std::thread::sleep(clock.until(begun.plus_nanos(at.nanos_since(start))));
+        }
+        if pace == Pace::Fast && clock.now().nanos_since(reported) >= PROGRESS_EVERY_NS {
+            reported = clock.now();
+            let (done_s, took_s) = (at.seconds_since(start), reported.seconds_since(begun));
+            eprintln!("{done_s:.0} s of the recording in {took_s:.0} s: {:.0} × real time", done_s / took_s);
         }
         let frame = pipeline.tick(at, cycle)?;
         match frame.presence {

@@ -70,12 +70,14 @@ pub struct Hub {
     pub commands: SyncSender<Command>,
     /// Who may do what.
     pub door: server::Door,
+    /// Where HTTP is served, each with the key that says so.
+    listening: Vec<(&'static str, SocketAddr)>,
     stop: Arc<AtomicBool>,
     stopped: watch::Sender<bool>,
     cycle: std::thread::JoinHandle<Result<(), String>>,
     receiver: std::thread::JoinHandle<()>,
     server: tokio::task::JoinHandle<io::Result<()>>,
-    mqtt: Option<tokio::task::JoinHandle<()>>,
+    mqtt: Option<Task>,
 }
 
 /// Who may do what; refused if the hub would be open to a network.
@@ -109,6 +111,7 @@ struct Sockets {
     listener: TcpListener,
     udp: SocketAddr,
     http: SocketAddr,
+    listening: Vec<(&'static str, SocketAddr)>,
 }
 
 async fn bind(config: &HubConfig) -> Result<Sockets, RunError> {
@@ -125,7 +128,12 @@ async fn bind(config: &HubConfig) -> Result<Sockets, RunError> {
     };
     let udp = socket.local_addr().map_err(system("can't read the UDP address"))?;
     let http = listener.local_addr().map_err(system("can't read the HTTP address"))?;
-    Ok(Sockets { socket, listener, second, udp, http })
+    let mut listening = vec![("hub.http_bind", http)];
+    if let Some(second) = &second {
+        let address = second.local_addr().map_err(system("can't read the address of peer.ws_bind"))?;
+        listening.push(("peer.ws_bind", address));
+    }
+    Ok(Sockets { socket, listener, second, udp, http, listening })
 }
 
 /// Starts a hub within a tokio runtime. `heartbeat` is called from the cycle thread after every cycle.
@@ -136,7 +144,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
     let clock = Clock::start();
     let door = door(config)?;
     // Sockets first: an address that is in use must not leave a boot in the chain.
-    let Sockets { socket, listener, second, udp, http } = bind(config).await?;
+    let Sockets { socket, listener, second, udp, http, listening } = bind(config).await?;
     let now = clock.now();
     let boot_id = now.0 ^ u64::from(std::process::id()).rotate_left(48);
     let opened = boot::open(config, &config.data_dir, config.source, now, boot_id).map_err(RunError::Open)?;
@@ -175,8 +183,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         ..Shared::new(config, &opened.genesis, &status, messages, door.clone(), stop_seen.clone())
     };
     let server = serve(listener, second, shared);
-    let mqtt = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop_seen));
-    let mqtt = mqtt.transpose().map_err(|e| system("can't use MQTT")(io::Error::other(e)))?;
+    let mqtt = start_mqtt(config, &status, clock, stop_seen)?;
     let (genesis, notes) = (opened.genesis, opened.notes);
     let cycle = CycleThread {
         pipeline: Pipeline::new(opened.engine, store.sender.clone(), status.clone()),
@@ -197,6 +204,7 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         notes,
         commands,
         door,
+        listening,
         stop,
         stopped,
         cycle,
@@ -204,6 +212,18 @@ pub async fn start(config: &HubConfig, heartbeat: impl FnMut(u64) + Send + 'stat
         server,
         mqtt,
     })
+}
+
+type Task = tokio::task::JoinHandle<()>;
+
+fn start_mqtt(
+    config: &HubConfig,
+    status: &Status,
+    clock: Clock,
+    stop: watch::Receiver<bool>,
+) -> Result<Option<Task>, RunError> {
+    let task = config.mqtt.clone().map(|mqtt| mqtt::start(mqtt, status.clone(), clock, stop));
+    task.transpose().map_err(|e| system("can't use MQTT")(io::Error::other(e)))
 }
 
 /// What the cycle thread owns.
@@ -357,7 +377,7 @@ async fn wait(
         tokio::select! {
             _ = interrupt.recv() => return Ok("SIGINT"),
             _ = terminate.recv() => return Ok("SIGTERM"),
-            _ = hangup.recv() => reload(config_file.as_deref(), logs, &hub.door),
+            _ = hangup.recv() => reload(config_file.as_deref(), logs, hub),
             _ = look.tick() => {
                 if hub.ended() {
                     return Ok("the cycle thread has ended");
@@ -374,7 +394,7 @@ async fn wait(
 }
 
 /// SIGHUP: takes what can be changed while running, and says what can't.
-fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle, door: &server::Door) {
+fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle, hub: &Hub) {
     let Some(path) = config_file else {
         tracing::warn!("SIGHUP: there is no configuration file to reload");
         return;
@@ -387,7 +407,11 @@ fn reload(config_file: Option<&std::path::Path>, logs: &crate::log::Handle, door
         }
     };
     let taken = HubConfig::from_toml(&text).map_err(|e| e.to_string()).and_then(|config| {
-        door.reload(&config.access)?;
+        // The file may name another address by now: what counts is where this hub listens.
+        for &(field, address) in &hub.listening {
+            config.access.may_listen(field, address).map_err(|e| e.to_string())?;
+        }
+        hub.door.reload(&config.access)?;
         logs.set(&config.log_filter)
     });
     match taken {

@@ -172,7 +172,7 @@ pub fn openapi() -> Value {
     let mut generator = settings(SchemaSettings::draft2020_12(), "/components/schemas");
     let g = &mut generator;
     let error = reference::<message::ErrorAnswer>(g);
-    let status = reference::<message::Status>(g);
+    let (status, index) = (reference::<message::Status>(g), reference::<message::Index>(g));
     let world = json!({"anyOf": [reference::<message::World>(g), {"type": "null"}]});
     let (health, live, ready) = (
         reference::<message::HealthAnswer>(g),
@@ -203,6 +203,7 @@ pub fn openapi() -> Value {
             "/health": get("Is it live and ready?", both("Live and ready", &health), &error, true),
             "/health/live": get("Does it publish?", both("It does", &live), &error, true),
             "/health/ready": get("Is it to be relied on?", both("It is", &ready), &error, true),
+            "/api/v1": get("The list of endpoints", json!({"200": answer("What is served", index)}), &error, false),
             "/api/v1/status": get("What the hub knows about itself", json!({"200": answer("The status", status)}), &error, false),
             "/api/v1/world": get("The world graph as of the last second", json!({"200": answer("The graph; null in the first second", world)}), &error, false),
             "/api/v1/geometry": get("Room, nodes and access points as configured", json!({"200": answer("The places", any.clone())}), &error, false),

@@ -2,58 +2,15 @@
 
 use crate::message;
 use crate::privacy;
-use crate::timings::Timings;
+use crate::timings::{Durations, Timings};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use wavewitness_engine::world::Graph;
 use wavewitness_types::{CalibrationState, PoseFrame, PrivacyMode, Source, Timestamp};
 use wavewitness_witness::Digest;
-
-/// Cycle times of the last cycles, for percentiles.
-#[derive(Clone, Debug)]
-pub struct Durations {
-    ring: Vec<u64>,
-    next: usize,
-    max_ns: u64,
-}
-
-impl Durations {
-    const KEPT: usize = 2400;
-
-    fn new() -> Durations {
-        Durations { ring: Vec::with_capacity(Durations::KEPT), next: 0, max_ns: 0 }
-    }
-
-    fn push(&mut self, ns: u64) {
-        if self.ring.len() < Durations::KEPT {
-            self.ring.push(ns);
-        } else {
-            self.ring[self.next] = ns;
-            self.next = (self.next + 1) % Durations::KEPT;
-        }
-        self.max_ns = self.max_ns.max(ns);
-    }
-
-    /// Of the last cycle, in milliseconds; `None` before one.
-    pub fn last_ms(&self) -> Option<f64> {
-        // Behind the place that is written next; while the ring fills, that is its end.
-        let last = self.next.checked_sub(1).or(self.ring.len().checked_sub(1))?;
-        self.ring.get(last).map(|ns| *ns as f64 / 1e6)
-    }
-
-    /// `[p50, p99]` of the last two minutes and the maximum since the start, in microseconds; `None` before a cycle.
-    pub fn summary_us(&self) -> Option<[f64; 3]> {
-        let mut sorted = self.ring.clone();
-        sorted.sort_unstable();
-        let last = sorted.len().checked_sub(1)?;
-        let at = |permille: usize| sorted[(last * permille).div_ceil(1000)] as f64 / 1e3;
-        Some([at(500), at(990), self.max_ns as f64 / 1e3])
-    }
-}
 
 /// The transparency log as of its last checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +121,7 @@ impl Status {
             missed: 0,
             overflow: 0,
             kernel_dropped: 0,
-            compute: Durations::new(),
+            compute: Durations::default(),
             rejects: BTreeMap::new(),
             world: None,
             clients: 0,
@@ -176,7 +133,7 @@ impl Status {
         Status(Arc::new(Mutex::new(snapshot)), Timings::default())
     }
 
-    /// How long things took since the start.
+    /// How long things took.
     pub fn timings(&self) -> &Timings {
         &self.1
     }
@@ -194,6 +151,11 @@ impl Status {
     /// A copy of the snapshot.
     pub fn snapshot(&self) -> Snapshot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The answer of `/api/v1/status`.
+    pub fn message(&self, now: Timestamp) -> message::Status {
+        message::status(&self.snapshot(), self.timings().parts(), now)
     }
 }
 
@@ -263,11 +225,6 @@ impl Snapshot {
         }
         Some(privacy::world(self.privacy, world))
     }
-
-    /// The JSON of `/api/v1/status`.
-    pub fn to_json(&self, now: Timestamp) -> Value {
-        serde_json::to_value(message::status(self, now)).expect("strings, numbers and lists are JSON")
-    }
 }
 
 #[cfg(test)]
@@ -275,31 +232,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_time_is_that_of_the_last_cycle_however_many_there_were() {
-        let mut d = Durations::new();
-        assert_eq!(d.last_ms(), None);
-        for k in 1..=2 * Durations::KEPT as u64 + 3 {
-            d.push(k * 1_000_000);
-            assert_eq!(d.last_ms(), Some(k as f64));
-        }
-    }
-
-    #[test]
-    fn percentiles_are_of_the_last_cycles() {
-        let mut d = Durations::new();
-        assert_eq!(d.summary_us(), None);
-        for k in 1..=1000u64 {
-            d.push(k * 1000);
-        }
-        let [p50, p99, max] = d.summary_us().unwrap();
-        assert!((499.0..=502.0).contains(&p50) && (989.0..=992.0).contains(&p99));
-        assert_eq!(max, 1000.0);
-    }
-
-    #[test]
     fn a_hub_without_a_cycle_is_not_ready_and_says_why() {
-        let s = Status::new(Digest::ZERO, Source::Live, Timestamp(0)).snapshot();
-        assert_eq!(s.not_ready(), ["no cycle was computed yet"]);
-        assert_eq!(s.to_json(Timestamp(5))["ready"], false);
+        let status = Status::new(Digest::ZERO, Source::Live, Timestamp(0));
+        assert_eq!(status.snapshot().not_ready(), ["no cycle was computed yet"]);
+        let message = status.message(Timestamp(5));
+        assert!(!message.ready && message.compute_us.is_none() && message.stages_us.is_empty());
     }
 }

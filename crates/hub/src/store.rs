@@ -79,6 +79,8 @@ pub struct CycleBatch {
     pub detail: Option<Box<Detail>>,
     /// From tick to witness.
     pub compute_ns: u64,
+    /// Started at the tick.
+    pub watch: Stopwatch,
 }
 
 /// The thread and the way to it.
@@ -375,10 +377,11 @@ fn publish(sinks: &mut Sinks, batch: CycleBatch) {
         let _ = messages.send(Published::Cycle(Arc::new(Update::new(cycle.clone(), detail))));
     }
     let delay_ns = sinks.clock.now().nanos_since(batch.frame.at);
+    let own_ns = batch.watch.nanos().saturating_sub(batch.compute_ns);
     sinks.status.update(|s| {
         // A replay's cycles ended when they were recorded.
         if s.udp.is_some() {
-            sinks.status.timings().published(delay_ns);
+            sinks.status.timings().published(delay_ns, own_ns);
         }
         s.cycles += 1;
         s.head = batch.witness.chain;

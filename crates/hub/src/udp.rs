@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::cycle::Datagram;
 use crate::status::Status;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,8 +84,16 @@ pub fn receive(
             }
             let (length, from) = match socket.recv_from(&mut buffer) {
                 Ok(received) => received,
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => continue,
-                // An ICMP error of an earlier send, or an interrupted call: the socket goes on.
+                // Nothing came, or the process was halted and goes on.
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) =>
+                {
+                    continue;
+                }
+                // What the kernel says of the network: the socket goes on.
                 Err(e) => {
                     tracing::warn!("receiving a datagram: {e}");
                     std::thread::sleep(Duration::from_millis(10));

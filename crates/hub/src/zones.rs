@@ -5,15 +5,19 @@
 //!
 //! A person with mean μ and sigma σ on each axis is inside the box [a, b] with probability
 //! existence · Π (Φ((b − μ)/σ) − Φ((a − μ)/σ)), the axes taken as independent, because only their sigmas are published.
-//! Somebody is in the zone with 1 − Π (1 − p) over the people.
+//! Within an outline on the floor the first two factors are the integral of [`outline`]. Somebody is in the zone with 1 − Π (1 − p) over the people.
 //!
 //! A zone becomes occupied when that stays at [`ENTER`] or above for [`SETTLE_NS`], and is given up when it stays at
 //! [`LEAVE`] or below for as long. It is *vacant* only if everybody is accounted for: as many people are located as are
 //! counted (or nobody is in the empty-room sense), and none of them is likely enough to be inside. Somebody who is there and not located could be in any zone: then every
 //! zone in which nobody is seen is `unknown`.
 
+pub mod outline;
+pub(crate) mod section;
+
 use crate::clock::iso8601;
 use crate::message::{Happening, WorldEvent, Zone};
+use outline::Outline;
 use std::collections::VecDeque;
 use wavewitness_num::math;
 use wavewitness_types::{
@@ -31,40 +35,80 @@ pub const SETTLE_NS: u64 = 500_000_000;
 pub const MOVING_M_S: f64 = 0.3;
 /// Most zones of a configuration.
 pub const MAX_ZONES: usize = 32;
+/// Least extent along an axis, m.
+const LEAST_EXTENT_M: f64 = 0.1;
 /// Events of zones that are kept for the world graph, as many as it keeps of its own.
 const MAX_EVENTS: usize = 64;
+
+/// Where a zone is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// Between two corners, m.
+    Box {
+        /// The lowest.
+        min_m: [f64; 3],
+        /// The highest.
+        max_m: [f64; 3],
+    },
+    /// What stands on a polygon of the floor.
+    Prism {
+        /// The polygon.
+        outline: Outline,
+        /// From which height to which, m; `None` for any.
+        z_m: Option<[f64; 2]>,
+    },
+}
 
 /// A part of the room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ZoneConfig {
     /// Its name: 1 to 32 letters, digits, spaces, `-` or `_`.
     pub name: String,
-    /// Lowest corner, m.
-    pub min_m: [f64; 3],
-    /// Highest corner, m.
-    pub max_m: [f64; 3],
+    /// Where it is.
+    pub shape: Shape,
 }
 
 impl ZoneConfig {
     /// A checked zone.
     ///
     /// # Errors
-    /// If the name can't be used in a topic, or the box has no inside.
-    pub fn new(name: &str, min_m: [f64; 3], max_m: [f64; 3]) -> Result<ZoneConfig, ConfigError> {
+    /// If the name can't be used in a topic, or the shape has no inside.
+    pub fn new(name: &str, shape: Shape) -> Result<ZoneConfig, ConfigError> {
         let allowed = |c: char| c.is_alphanumeric() || " -_".contains(c);
         if name.trim() != name || !(1..=32).contains(&name.chars().count()) || !name.chars().all(allowed) {
             let range = "1 to 32 letters, digits, spaces, - or _";
             return Err(ConfigError::new("zone.name", name, range));
         }
-        if (0..3).any(|k| max_m[k] - min_m[k] < 0.1) {
-            let size = format!("{min_m:?} to {max_m:?}");
-            return Err(ConfigError::new(
-                "zone.max_m",
-                size,
-                "at least 0.1 m beyond zone.min_m on every axis",
-            ));
+        match &shape {
+            Shape::Box { min_m, max_m } if (0..3).any(|k| max_m[k] - min_m[k] < LEAST_EXTENT_M) => {
+                let size = format!("{min_m:?} to {max_m:?}");
+                let allowed = "at least 0.1 m beyond zone.min_m on every axis";
+                Err(ConfigError::new("zone.max_m", size, allowed))
+            }
+            Shape::Prism { z_m: Some([low, high]), .. } if high - low < LEAST_EXTENT_M => {
+                let size = format!("{low} to {high}");
+                Err(ConfigError::new("zone.z_m", size, "[lowest, highest], at least 0.1 m apart"))
+            }
+            Shape::Box { .. } | Shape::Prism { .. } => Ok(ZoneConfig { name: name.to_owned(), shape }),
         }
-        Ok(ZoneConfig { name: name.to_owned(), min_m, max_m })
+    }
+
+    /// Its corners on the floor, counterclockwise, m.
+    pub fn floor_m(&self) -> Vec<[f64; 2]> {
+        match &self.shape {
+            Shape::Box { min_m: [x, y, _], max_m: [far_x, far_y, _] } => {
+                vec![[*x, *y], [*far_x, *y], [*far_x, *far_y], [*x, *far_y]]
+            }
+            Shape::Prism { outline, .. } => outline.corners().to_vec(),
+        }
+    }
+
+    /// From which height to which, m; `None` for any.
+    pub fn z_m(&self) -> Option<[f64; 2]> {
+        match &self.shape {
+            Shape::Box { min_m, max_m } => Some([min_m[2], max_m[2]]),
+            Shape::Prism { z_m, .. } => *z_m,
+        }
     }
 
     /// The name as part of a topic or an id: lower case, without spaces.
@@ -74,10 +118,22 @@ impl ZoneConfig {
 
     /// Probability that a person is in it.
     fn holds(&self, person: &Person) -> f64 {
+        let (mean, sigma) = (person.position_m.map(f64::from), person.sigma_m.map(f64::from));
+        let between =
+            |k: usize, low: f64, high: f64| below(high - mean[k], sigma[k]) - below(low - mean[k], sigma[k]);
         let mut p = f64::from(person.existence);
-        for k in 0..3 {
-            let (mean, sigma) = (f64::from(person.position_m[k]), f64::from(person.sigma_m[k]));
-            p *= below(self.max_m[k] - mean, sigma) - below(self.min_m[k] - mean, sigma);
+        match &self.shape {
+            Shape::Box { min_m, max_m } => {
+                for k in 0..3 {
+                    p *= between(k, min_m[k], max_m[k]);
+                }
+            }
+            Shape::Prism { outline, z_m } => {
+                p *= outline.holds([mean[0], mean[1]], [sigma[0], sigma[1]]);
+                if let Some([low, high]) = *z_m {
+                    p *= between(2, low, high);
+                }
+            }
         }
         p
     }

@@ -72,6 +72,22 @@ fn it_starts_says_how_it_is_and_stops_in_order() {
 }
 
 /// The chain value of the journal's last entry.
+#[test]
+fn to_be_halted_and_go_on_is_no_trouble_of_the_network() {
+    let site = Site::new("");
+    let hub = site.start();
+    for _ in 0..3 {
+        let before = hub.status()["cycles"].as_u64().unwrap();
+        hub.signal("STOP");
+        std::thread::sleep(Duration::from_millis(200));
+        hub.signal("CONT");
+        wait("cycles again", || hub.status()["cycles"].as_u64().unwrap() > before + 3);
+    }
+    let (exit, log) = hub.terminate();
+    assert_eq!(exit.code(), Some(0), "{log}");
+    assert!(!log.contains("receiving a datagram"), "{log}");
+}
+
 fn site_head_before_stop(site: &Site) -> String {
     let chunks = site.chunks();
     let last = chunks.last().unwrap().witness().unwrap();

@@ -13,7 +13,7 @@ use wavewitness_journal::Journal;
 use wavewitness_ledger::Options;
 use wavewitness_proof::log::Trust;
 use wavewitness_proof::{clip, replay};
-use wavewitness_types::PoseFrame;
+use wavewitness_types::{PoseFrame, PrivacyMode};
 
 /// A journal of two starts of a minute, two segments each, with its log.
 struct Made {
@@ -131,6 +131,28 @@ fn what_is_damaged_is_left_out_and_said() {
     assert_eq!(out.status.code(), Some(1));
     assert!(said(&out).contains("left out:"), "{}", said(&out));
     assert_eq!(fs::read_to_string(made.path("x.csv")).unwrap().lines().count(), 240);
+}
+
+#[test]
+fn poses_that_a_privacy_mode_withheld_are_not_just_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut scene = scene(6);
+    let mut config = config(&scene);
+    // A chain with poses, then one without.
+    for (boot, mode) in [(0, PrivacyMode::RawResearch), (1, PrivacyMode::Anonymous)] {
+        config.privacy.mode = mode;
+        run(&config, &dir.path().join("data"), &scene, boot);
+        scene.start = scene.start.plus_nanos(60_000_000_000);
+    }
+    let made = Made { dir, frames: Vec::new() };
+    let out = made.export(&["poses", "data/journal", "x.csv", "--rows", "cycles"]);
+    assert!(out.status.success(), "{}", said(&out));
+    let told = said(&out);
+    assert!(told.contains("120 rows of 120 cycles in x.csv"), "{told}");
+    assert!(told.contains("120 cycles without poses: privacy mode anonymous withheld them"), "{told}");
+    let first = Journal::open(&made.path("data/journal")).unwrap().chains()[0].to_string();
+    let out = made.export(&["poses", "data/journal", "x.csv", "--chain", &first]);
+    assert!(out.status.success() && !said(&out).contains("without poses"), "{}", said(&out));
 }
 
 fn flip(path: &Path, offset: u64) {

@@ -26,6 +26,9 @@ async def main(path):
     for key, component in payload["components"].items():
         component = dict(component)
         platform = component.pop("platform")
+        if not component:
+            # Home Assistant is told that it is gone; DEVICE_DISCOVERY_SCHEMA has looked at it.
+            continue
         discovery._merge_common_device_options(component, payload)
         component["device"], component["origin"] = payload["device"], payload["origin"]
         schema = importlib.import_module(f"homeassistant.components.mqtt.{platform}").DISCOVERY_SCHEMA

@@ -4,13 +4,16 @@
 mod common;
 
 use common::*;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use wavewitness_hub::access::{self, Role};
@@ -57,7 +60,6 @@ async fn say(socket: &mut Socket, message: Value) {
 
 /// The next message in either form, as JSON.
 async fn any(socket: &mut Socket) -> Value {
-    use futures_util::StreamExt;
     loop {
         match tokio::time::timeout(Duration::from_secs(20), socket.next()).await.unwrap().unwrap().unwrap() {
             Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -289,6 +291,95 @@ fn a_token_opens_what_its_role_may_and_nothing_else() {
 }
 
 #[test]
+fn who_loses_a_token_loses_what_is_open_too() {
+    let (site, viewer, operator) = guarded("[peer]\nenabled = true\n");
+    let mut hub = site.start();
+    let paths = ["/ws/v1?topics=witness", "/ws/poses?", "/ws/sensing?", "/api/v1/stream/pose?"];
+    let with = |path: &str, token: &str| format!("{path}&token={token}");
+    let mut events = TcpStream::connect(hub.http).unwrap();
+    let path = with("/api/v1/events?topics=witness", &viewer);
+    write!(events, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", hub.http).unwrap();
+    events.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut events = BufReader::new(events).lines();
+    assert!(events.next().unwrap().unwrap().contains(" 200 "));
+    runtime().block_on(async {
+        let (mut losing, mut keeping) = (Vec::new(), Vec::new());
+        for path in paths {
+            losing.push(socket(hub.http, &with(path, &viewer), &[]).await.unwrap());
+            keeping.push(socket(hub.http, &with(path, &operator), &[]).await.unwrap());
+        }
+        for socket in losing.iter_mut().chain(&mut keeping) {
+            assert!(next(socket).await.is_some());
+        }
+        // A reload that takes nothing away closes nothing.
+        hub.signal("HUP");
+        hub.logged("SIGHUP: log.filter, tokens");
+        for socket in &mut losing {
+            for _ in 0..20 {
+                assert!(next(socket).await.is_some());
+            }
+        }
+        let text = std::fs::read_to_string(&site.config).unwrap();
+        let without = text.replace(&access::section("hall", Role::Viewer, &viewer), "");
+        std::fs::write(&site.config, without).unwrap();
+        hub.signal("HUP");
+        hub.logged("SIGHUP: log.filter, tokens");
+        let clock = wavewitness_hub::clock::Clock::start();
+        let began = clock.now();
+        for (socket, path) in losing.iter_mut().zip(paths) {
+            let code = closed(socket).await;
+            if path.starts_with("/ws/v1") || path.starts_with("/ws/poses") {
+                assert_eq!(code, Some(1008), "{path}");
+            }
+        }
+        assert!(events.map_while(Result::ok).count() > 0);
+        let s = clock.now().seconds_since(began);
+        assert!(s < 8.0, "they were open for {s} s more");
+        for socket in &mut keeping {
+            for _ in 0..20 {
+                assert!(next(socket).await.is_some(), "the operator is not concerned");
+            }
+        }
+    });
+    wait("the places of those who left", || {
+        let mut client = Client::plain(hub.http);
+        client.token = Some(operator.clone());
+        client.get("/api/v1/status").unwrap().1["clients"] == 0
+    });
+    let (exit, log) = hub.terminate();
+    assert_eq!(exit.code(), Some(0), "{log}");
+}
+
+/// Reads to the end; the code of the hub's farewell.
+async fn closed(socket: &mut Socket) -> Option<u16> {
+    loop {
+        match tokio::time::timeout(Duration::from_secs(20), socket.next()).await.expect("still open") {
+            Some(Ok(Message::Close(frame))) => return frame.map(|f| f.code.into()),
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return None,
+        }
+    }
+}
+
+#[test]
+fn the_last_token_can_not_be_taken_away_where_a_network_listens() {
+    let (site, viewer, _) = guarded("");
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    let public = text.replace("http_bind = \"127.0.0.1:0\"", "http_bind = \"0.0.0.0:0\"");
+    std::fs::write(&site.config, public).unwrap();
+    let mut hub = site.start();
+    // The file alone would be fine: without tokens, on loopback. The hub still listens everywhere.
+    let tokens = text.find("\n[[token]]").unwrap();
+    std::fs::write(&site.config, &text[..tokens]).unwrap();
+    hub.signal("HUP");
+    hub.logged("SIGHUP: hub.http_bind = 0.0.0.0:");
+    assert!(hub.log().contains("nothing is changed"));
+    let local = SocketAddr::from(([127, 0, 0, 1], hub.http.port()));
+    assert_eq!(code(local, "GET", "/api/v1/status", ""), 401);
+    assert_eq!(code(local, "GET", "/api/v1/status", &format!("Authorization: Bearer {viewer}\r\n")), 200);
+}
+
+#[test]
 fn a_page_can_neither_be_foreign_nor_rebind_its_name() {
     let site = Site::new("");
     let hub = site.start();
@@ -311,6 +402,23 @@ fn beyond_loopback_nothing_listens_without_a_token() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("hub.http_bind = 0.0.0.0:0: allowed is a loopback address"), "{said}");
     assert!(said.contains("wavewitness token new") && !site.journal().exists(), "{said}");
+}
+
+/// A connection with TLS to a hub whose certificate is in a file.
+async fn encrypted(
+    http: SocketAddr,
+    ca: &std::path::Path,
+) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+    let stream = tokio::net::TcpStream::connect(http).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    connector.connect(http.ip().into(), stream).await.unwrap()
 }
 
 #[test]
@@ -341,6 +449,33 @@ fn tls_by_file_is_served_and_reloaded() {
     let mut client = Client { hub: hub.http, token: Some(viewer), tls: Some((ca.clone(), None)) };
     assert_eq!(client.get("/api/v1/status").unwrap().0, 200);
     assert!(Client::plain(hub.http).get("/api/v1/status").is_err(), "no plain answers beside it");
+    let token = client.token.clone().unwrap();
+    runtime().block_on(async {
+        let path = format!("/ws/v1?topics=witness,poses&token={token}");
+        let request = format!("wss://{}{path}", hub.http).into_client_request().unwrap();
+        let (mut socket, _) =
+            tokio_tungstenite::client_async(request, encrypted(hub.http, &ca).await).await.unwrap();
+        let mut kinds = BTreeSet::new();
+        for _ in 0..40 {
+            let Some(Ok(Message::Text(text))) = socket.next().await else { continue };
+            let message: Value = serde_json::from_str(&text).unwrap();
+            kinds.insert(message["type"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(
+            kinds.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["hello", "poses", "subscribed", "witness"]
+        );
+        socket.close(None).await.unwrap();
+        let mut stream = encrypted(hub.http, &ca).await;
+        let head = format!("Host: {}\r\nAuthorization: Bearer {token}\r\n", hub.http);
+        let request = format!("GET /api/v1/events?topics=presence HTTP/1.0\r\n{head}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut lines = tokio::io::BufReader::new(stream).lines();
+        let mut events = 0;
+        while events < 20 {
+            events += u32::from(lines.next_line().await.unwrap().unwrap() == "event: presence");
+        }
+    });
     make().unwrap();
     hub.signal("HUP");
     hub.logged("SIGHUP: log.filter, tokens, origins and certificate are reloaded");

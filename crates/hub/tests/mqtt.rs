@@ -9,7 +9,7 @@ mod common;
 use common::{Air, Daemon, Site, wait};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::{Client, Event, Incoming, MqttOptions, PublishOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -199,6 +199,7 @@ fn a_hub_is_discovered_and_survives_what_brokers_do() {
         "gate",
         "calibration",
         "missed_cycles",
+        "node_1_heard",
         "node_1_rssi",
         "threshold",
     ] {
@@ -269,9 +270,13 @@ fn under_a_strict_mode_the_broker_hears_of_presence_alone() {
             "calibration",
             "gate",
             "missed_cycles",
+            "node_1_heard",
             "node_1_rate",
+            "node_2_heard",
             "node_2_rate",
+            "node_3_heard",
             "node_3_rate",
+            "node_4_heard",
             "node_4_rate",
             "occupancy",
             "source",
@@ -283,6 +288,47 @@ fn under_a_strict_mode_the_broker_hears_of_presence_alone() {
         topics.iter().all(|t| !t.contains("zone") && !t.contains("person") && !t.contains("fall")),
         "{topics:?}"
     );
+    let (exit, log) = hub.terminate();
+    assert_eq!(exit.code(), Some(0), "{log}");
+}
+
+#[test]
+fn what_a_hub_no_longer_says_does_not_stay_at_the_broker() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(broker) = Broker::start(dir.path()) else { return };
+    let site = site(&broker, &dir.path().join("password"), "raw-research");
+    let hub = site.start();
+    let air = Air::start(90, 8);
+    air.aim(&hub);
+    let before = listen(&broker, "test-a");
+    let config = announced(&hub, &before);
+    wait("the states of people and zones", || {
+        ["home/hub/person/1", "home/hub/zone/left_side"].into_iter().all(|t| last(&before, t).is_some())
+    });
+    let (exit, log) = hub.terminate();
+    assert_eq!(exit.code(), Some(0), "{log}");
+
+    let text = std::fs::read_to_string(&site.config).unwrap();
+    std::fs::write(&site.config, text.replace("raw-research", "strict")).unwrap();
+    let hub = site.start();
+    // No node is heard yet: that is no reason to take one away.
+    wait("what is gone", || {
+        json(&before, CONFIG)["components"]["person_1"].as_object().is_some_and(|c| c.len() == 1)
+    });
+    let told = json(&before, CONFIG);
+    for key in ["person_1", "zone_left_side_motion", "count", "breathing", "fall", "motion"] {
+        let platform = &config["components"][key]["platform"];
+        assert_eq!(told["components"][key], json!({ "platform": platform }), "{key}");
+    }
+    assert_eq!(told["components"]["node_1_rate"], Value::Null, "{told}");
+    schema(&told, dir.path());
+    air.aim(&hub);
+    wait("a node", || json(&before, CONFIG)["components"]["node_1_rate"]["state_topic"].is_string());
+    assert_eq!(json(&before, CONFIG)["components"]["node_1_rssi"], json!({ "platform": "sensor" }));
+    let late = listen(&broker, "test-b");
+    wait("what is kept", || json(&late, "home/hub/room")["source"] == "SIMULATED");
+    let topics: Vec<String> = late.lock().unwrap().keys().cloned().collect();
+    assert!(topics.iter().all(|t| !t.contains("person") && !t.contains("zone")), "{topics:?}");
     let (exit, log) = hub.terminate();
     assert_eq!(exit.code(), Some(0), "{log}");
 }

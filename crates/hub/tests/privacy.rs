@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use wavewitness_fixtures::Scene;
 use wavewitness_fixtures::motion::{Person, Walk};
+use wavewitness_hub::dashboard;
 use wavewitness_hub::message::{self, Message};
 use wavewitness_hub::metrics;
 use wavewitness_hub::mqtt::{MqttConfig, Session, View};
 use wavewitness_hub::status::Status;
-use wavewitness_hub::zones::ZoneConfig;
+use wavewitness_hub::zones::{Shape, ZoneConfig};
 use wavewitness_journal::Content;
 use wavewitness_proof::{recompute, replay, verify};
 use wavewitness_types::{Event, PrivacyMode, Source, Timestamp};
@@ -34,7 +35,7 @@ fn two_people(seconds: u64) -> Scene {
 }
 
 /// What has many forms by what is known just then is named as one.
-const AS_ONE: [&str; 9] = [
+const AS_ONE: [&str; 10] = [
     ".breathing",
     ".fall",
     ".posture",
@@ -43,6 +44,7 @@ const AS_ONE: [&str; 9] = [
     ".presence",
     ".keypoints[]",
     ".compute_us",
+    ".stages_us[]",
     ".rejected",
 ];
 
@@ -97,7 +99,8 @@ impl Shown {
         let snapshot = &status.snapshot();
         let view = View::of(snapshot, snapshot.frame.as_ref().unwrap().at).unwrap();
         self.json("cycle", &Message::Cycle(Box::new((*view.cycle).clone())).to_json());
-        self.take("status", &snapshot.to_json(Timestamp(snapshot.frame.as_ref().unwrap().at.0)));
+        let told = status.message(snapshot.frame.as_ref().unwrap().at);
+        self.take("status", &serde_json::to_value(told).unwrap());
         if let Some(world) = snapshot.world_message() {
             self.take("world", &serde_json::to_value(world).unwrap());
         }
@@ -157,9 +160,10 @@ fn show(mode: PrivacyMode) -> (Site, Shown) {
     let mut scene = two_people(20);
     let mut config = config(&scene);
     config.privacy.mode = mode;
+    let zone = |name, min_m, max_m| ZoneConfig::new(name, Shape::Box { min_m, max_m }).unwrap();
     config.zones = vec![
-        ZoneConfig::new("whole", [-1.0, -1.0, -1.0], [8.0, 6.0, 5.0]).unwrap(),
-        ZoneConfig::new("right", [3.0, 0.0, -1.0], [7.0, 5.0, 4.0]).unwrap(),
+        zone("whole", [-1.0, -1.0, -1.0], [8.0, 6.0, 5.0]),
+        zone("right", [3.0, 0.0, -1.0], [7.0, 5.0, 4.0]),
     ];
     let macs: Vec<[u8; 6]> = scene.nodes.iter().map(|node| node.mac.0).collect();
     let mut shown = Shown::default();
@@ -167,6 +171,8 @@ fn show(mode: PrivacyMode) -> (Site, Shown) {
     let genesis = wavewitness_hub::boot::genesis(&config, Source::Simulated, scene.start, None);
     let hello = message::hello(&genesis, Source::Simulated);
     shown.take("hello", &serde_json::to_value(hello).unwrap());
+    // What a person configured of the room, not what was measured in it: the words of `check_text` are not of it.
+    paths("geometry", &dashboard::places(&config.engine.geometry, &config.zones, mode), &mut shown.paths);
     run_watched(&config, &data_dir, &scene, 1, |s| shown.interfaces(s, &mut mqtt));
     scene.start = Timestamp(scene.start.0 + 60_000_000_000);
     scene.duration_ns = 1_000_000_000;

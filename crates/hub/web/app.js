@@ -6,6 +6,7 @@ import { byId, setText } from "./dom.js";
 import * as panels from "./panels.js";
 import { Scene } from "./scene.js";
 import { Timeline } from "./timeline.js";
+import { timesPanel } from "./times.js";
 import { Witness } from "./verify.js";
 import { BANNERS } from "./words.js";
 
@@ -96,7 +97,7 @@ async function readStatus() {
   try {
     const status = await hub.json("api/v1/status");
     advice = status.advice ?? [];
-    panels.timesPanel(status);
+    timesPanel(status);
     panels.advicePanel(status);
     panels.signedPanel(status);
   } catch {

@@ -1,5 +1,7 @@
 // Elements made and changed without ever parsing text as HTML.
 
+import { UNKNOWN } from "./words.js";
+
 /** An element: h("p", { class: "x", onclick: f }, "text", child, …). Properties that are null are left out. */
 export function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -55,7 +57,7 @@ export function fillRows(body, rows) {
         const given = typeof cell === "object" && cell !== null ? cell : { text: cell };
         const target = element.children[k];
         setText(target, given.text);
-        setAttribute(target, "class", given.class);
+        setAttribute(target, "class", given.class ?? (given.text === UNKNOWN ? "muted" : null));
         setAttribute(target, "title", given.title);
       });
     },

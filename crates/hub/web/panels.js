@@ -4,7 +4,6 @@ import { byId, fillRows, h, keyed, setAttribute, setText } from "./dom.js";
 import { postureWord } from "./scene.js";
 import { UNKNOWN, calibration, duration, gate, number, percent, presence, reason, thousands } from "./words.js";
 
-const BUDGET_US = 50_000;
 const WITHHELD = "withheld";
 
 export function presencePanel(message) {
@@ -30,7 +29,8 @@ export function presencePanel(message) {
 
 function zonesPanel(zones) {
   byId("zones-row").hidden = zones.length === 0;
-  keyed(byId("zones"), zones, (zone) => zone.name, () => h("li", { class: "mark-note" }), (element, zone) => {
+  keyed(byId("zones"), zones, (zone) => zone.name, () => h("li"), (element, zone) => {
+    setAttribute(element, "class", `zone ${zone.state}`);
     const why = zone.state === "unknown" ? `: ${reason(zone.reason)}` : zone.motion === true ? ", somebody moves" : "";
     setText(element, `${zone.name}: ${zone.state}${why}`);
   });
@@ -55,7 +55,7 @@ function fallPanel({ fall }) {
   panel.hidden = fall?.state !== "fallen";
   if (!panel.hidden) {
     const who = typeof fall.person === "number" ? `, person ${fall.person}` : "";
-    setText(panel, `Somebody fell: ${clock(fall.at)}${who}, probability ${percent(fall.probability)}`);
+    setText(panel, `Somebody fell ${clock(fall.at)}${who}, probability ${percent(fall.probability)}`);
   }
   const words = { none: "none in the last minute", fallen: "yes", unknown: `${UNKNOWN}: ${fall?.reason === "no-data" ? "nothing watches for them" : reason(fall?.reason)}` };
   setText(byId("fall-state"), fall === undefined ? WITHHELD : (words[fall.state] ?? UNKNOWN));
@@ -94,7 +94,8 @@ function basisWords(keypoints) {
   const measured = keypoints.filter((k) => k.basis === "measured").length;
   const inferred = keypoints.filter((k) => k.basis === "inferred").length;
   if (measured + inferred === 0) return "average body";
-  return `${measured} measured, ${inferred} inferred, ${keypoints.length - measured - inferred} usual`;
+  const counts = [[measured, "measured"], [inferred, "inferred"], [keypoints.length - measured - inferred, "usual"]];
+  return counts.filter(([n]) => n > 0).map(([n, word]) => `${n} ${word}`).join(", ");
 }
 
 export function nodesPanel(message, advice) {
@@ -145,31 +146,6 @@ export function linksPanel(message) {
       };
     }),
   );
-}
-
-/** Bars against the 50 ms of a cycle: what the hub measured of itself. */
-export function timesPanel(status) {
-  const compute = status.compute_us;
-  const stages = status.stages_us ?? status.stage_us ?? null;
-  const rows = [];
-  if (compute) {
-    rows.push(["cycle, median", compute.p50], ["cycle, 99 %", compute.p99], ["cycle, most since start", compute.max]);
-  }
-  for (const [name, value] of Object.entries(stages ?? {})) rows.push([name, value?.p99 ?? value]);
-  keyed(
-    byId("times"),
-    rows,
-    ([name]) => name,
-    ([name]) => h("li", {}, h("span", { class: "name" }, name), h("meter", { min: 0, max: BUDGET_US, high: BUDGET_US * 0.8, optimum: 0, "aria-label": `${name}, of 50 ms` }), h("span", { class: "value" })),
-    (element, [, us]) => {
-      const known = typeof us === "number";
-      element.children[1].value = known ? us : 0;
-      setText(element.children[2], known ? (us < 1000 ? `${us.toFixed(0)}\u202fµs` : `${(us / 1000).toFixed(1)}\u202fms`) : UNKNOWN);
-    },
-  );
-  byId("times-empty").hidden = rows.length > 0;
-  const missed = status.missed_cycles;
-  setText(byId("missed"), typeof missed === "number" ? `${thousands(status.cycles)} cycles since the start, ${thousands(missed)} missed` : UNKNOWN);
 }
 
 export function advicePanel(status) {

@@ -5,6 +5,11 @@ import { Camera } from "./projection.js";
 const TRAIL_MS = 12_000;
 const MAX_TRAIL_POINTS = 240;
 const LINK_DASHES = { accept: [], "predict-only": [10, 5], reject: [2, 5], recalibrate: [9, 3, 2, 3] };
+const ZONES = {
+  occupied: { sign: "\u25cf", colour: "accept", width: 2.2, dash: [], filled: true },
+  vacant: { sign: "\u25cb", colour: "muted", width: 1.2, dash: [] },
+  unknown: { sign: "?", colour: "recalibrate", width: 1.4, dash: [2, 4] },
+};
 // COCO keypoints by number.
 const BONES = [
   [5, 6], [5, 7], [7, 9], [6, 8], [8, 10], [5, 11], [6, 12], [11, 12], [11, 13], [13, 15], [12, 14], [14, 16],
@@ -163,6 +168,7 @@ export class Scene {
     c.lineJoin = "round";
     const view = this.camera.view(width, height);
     this.#room(view);
+    this.#zones(view);
     if (this.show.image && this.#image) this.#voxels(view);
     if (this.show.links) this.#links(view);
     this.#nodes(view);
@@ -226,6 +232,34 @@ export class Scene {
     this.#label(view([x1, (y0 + y1) / 2, z0]), `${(y1 - y0).toFixed(1)} m (y)`, { colour: colours.muted, above: -16 });
   }
 
+  /** Zones on the floor: solid and filled where occupied, thin where vacant, dotted where unknown; the sign says it, too. */
+  #zones(view) {
+    const said = new Map((this.#frame?.zones ?? []).map((zone) => [zone.name, zone.state]));
+    const floor = this.#geometry.room?.min_m[2] ?? 0;
+    for (const { name, floor_m } of this.#geometry.zones ?? []) {
+      const style = ZONES[said.get(name)] ?? ZONES.unknown;
+      const colour = this.#colours[style.colour];
+      const corners = [...floor_m, floor_m[0]].map(([x, y]) => [x, y, floor]);
+      if (style.filled) this.#fill(corners.map(view), colour, 0.13);
+      this.#line(view, corners, { colour, width: style.width, dash: style.dash });
+      // Beside its first corner: its middle is where people are.
+      const [x, y] = floor_m.reduce((a, b) => (b[0] + b[1] < a[0] + a[1] ? b : a));
+      this.#label(view([x, y, floor]), `${style.sign} ${name}`, { colour, above: -14 });
+    }
+  }
+
+  #fill(corners, colour, alpha) {
+    if (corners.some((p) => p === null)) return;
+    const c = this.#context;
+    c.save();
+    c.globalAlpha = alpha;
+    c.fillStyle = colour;
+    c.beginPath();
+    corners.forEach((p, k) => (k === 0 ? c.moveTo(p.x, p.y) : c.lineTo(p.x, p.y)));
+    c.fill();
+    c.restore();
+  }
+
   /** Columns of voxels as discs on the floor: the highest motion over each place. Where in height, links hardly tell. */
   #voxels(view) {
     const { origin_m, pitch_m, counts, values } = this.#image;
@@ -238,21 +272,13 @@ export class Scene {
       most = Math.max(most, values[n]);
     }
     if (!(most > 0)) return;
-    const c = this.#context;
-    c.save();
-    c.fillStyle = this.#colours.image;
     for (let n = 0; n < columns.length; n += 1) {
       const share = columns[n] / most;
       if (!(share > 0.1)) continue;
       const [x, y] = [n % nx, Math.floor(n / nx)].map((i, k) => origin_m[k] + (i + 0.5) * pitch_m[k]);
       const corners = [[-1, -1], [1, -1], [1, 1], [-1, 1]].map(([dx, dy]) => view([x + (dx * pitch_m[0]) / 2.3, y + (dy * pitch_m[1]) / 2.3, origin_m[2]]));
-      if (corners.some((p) => p === null)) continue;
-      c.globalAlpha = 0.45 * share;
-      c.beginPath();
-      corners.forEach((p, k) => (k === 0 ? c.moveTo(p.x, p.y) : c.lineTo(p.x, p.y)));
-      c.fill();
+      this.#fill(corners, this.#colours.image, 0.45 * share);
     }
-    c.restore();
   }
 
   #place(transmitter) {

@@ -12,6 +12,9 @@ const REASONS = {
   "too-sparse": "too few frames arrive",
   motion: "somebody moves too much",
   "no-line": "nothing periodic stands out",
+  undecided: "somebody may be in it, or not",
+  "not-located": "somebody is there who has no place",
+  "motion-only": "who keeps still is not seen",
   rivals: "links disagree: more than one person, or a machine",
 };
 
@@ -50,6 +53,13 @@ export function duration(seconds) {
   if (seconds < 5400) return `${Math.round(seconds / 60)}\u202fmin`;
   if (seconds < 172800) return `${(seconds / 3600).toFixed(1)}\u202fh`;
   return `${(seconds / 86400).toFixed(1)}\u202fdays`;
+}
+
+export function microseconds(us) {
+  if (typeof us !== "number" || !Number.isFinite(us)) return UNKNOWN;
+  if (us < 1000) return `${us.toFixed(us < 10 ? 1 : 0)}\u202fµs`;
+  const ms = us / 1000;
+  return `${ms.toFixed(ms < 10 && !Number.isInteger(ms) ? 1 : 0)}\u202fms`;
 }
 
 export function calibration(state) {

@@ -84,7 +84,12 @@ impl Rotation {
 
     /// The sketch of an embedding.
     pub fn sketch(&self, embedding: &Embedding) -> Sketch {
-        let rotated = self.rotate(embedding.values());
+        self.sketch_of(embedding.values())
+    }
+
+    /// The sketch of any vector: its length does not matter.
+    pub fn sketch_of(&self, values: &[f32; DIM]) -> Sketch {
+        let rotated = self.rotate(values);
         let mut words = [0u64; 2];
         for (k, &x) in rotated.iter().enumerate() {
             words[k / 64] |= u64::from(x > 0.0) << (k % 64);

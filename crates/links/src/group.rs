@@ -138,7 +138,7 @@ impl Group {
         for (k, w) in self.waiting.iter().enumerate() {
             if chosen(k) {
                 count += 1.0;
-                shape.follow(&w.shape, 1.0 / (count + 1.0));
+                shape.follow(&w.shape, 1.0 / (count + 1.0), shape.compare(&w.shape));
             }
         }
         let mut total = 0.0;

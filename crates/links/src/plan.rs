@@ -4,7 +4,7 @@ use crate::Config;
 use crate::beacon::{BeaconClock, phase_of};
 use crate::group::MAX_MEMBERS;
 use crate::record::{LinkRecord, Resolution, Unassigned};
-use crate::shape::Shape;
+use crate::shape::{Likeness, Shape};
 use crate::state::{Model, State, is_configured};
 use wavewitness_num::math::{max_f64, min_f64};
 use wavewitness_types::limits::MAX_LINKS;
@@ -33,10 +33,10 @@ pub struct Plan {
 
 /// How a frame without a name fits the links of its group.
 enum Fit {
-    /// Its shape fits this one, at this distance.
-    Shape(LinkId, f64),
-    /// The beacon schedule decides for this one, at this distance.
-    Beacon(LinkId, f64),
+    /// Its shape fits this one.
+    Shape(LinkId, Likeness),
+    /// The beacon schedule decides for this one.
+    Beacon(LinkId, Likeness),
     /// It fits several.
     Ambiguous,
     /// It fits none.
@@ -103,8 +103,8 @@ impl Plan {
         };
         let known = state.records.iter().position(|r| r.link == link);
         if let Some(index) = known {
-            let distance = state.models[index].shape.distance(shape);
-            self.give(index, frame.at, shape, distance, true, state);
+            let likeness = state.models[index].shape.compare(shape);
+            self.give(index, frame.at, shape, likeness, true, state);
             // The stronger evidence (the lesser code) names the link.
             if by < state.records[index].identification {
                 state.records[index].identification = by;
@@ -124,7 +124,8 @@ impl Plan {
         }
         match self.found(link, by, frame.at, frame.at, shape.clone(), 0.0, state) {
             Some(id) => {
-                self.give(id.index(), frame.at, shape, 0.0, true, state);
+                let likeness = state.models[id.index()].shape.compare(shape);
+                self.give(id.index(), frame.at, shape, likeness, true, state);
                 Resolution::Link { id, by }
             }
             None => Resolution::Unassigned(Unassigned::TableFull),
@@ -138,15 +139,15 @@ impl Plan {
         };
         let phase = phase_of(frame.at, self.period_ns);
         match self.fit(state.groups[group].members(), &state.models, &shape, phase) {
-            Fit::Shape(id, distance) => {
+            Fit::Shape(id, likeness) => {
                 let clock = &state.models[id.index()].clock;
                 let on_schedule = clock.is_schedule(self.config.beacon_share) && clock.agrees(phase);
-                self.give(id.index(), frame.at, &shape, distance, true, state);
+                self.give(id.index(), frame.at, &shape, likeness, true, state);
                 let by = if on_schedule { Identification::BeaconPhase } else { Identification::Shape };
                 Resolution::Link { id, by }
             }
-            Fit::Beacon(id, distance) => {
-                self.give(id.index(), frame.at, &shape, distance, false, state);
+            Fit::Beacon(id, likeness) => {
+                self.give(id.index(), frame.at, &shape, likeness, false, state);
                 Resolution::Link { id, by: Identification::BeaconPhase }
             }
             Fit::Ambiguous => Resolution::Unassigned(Unassigned::Ambiguous),
@@ -159,16 +160,18 @@ impl Plan {
     }
 
     fn fit(&self, members: &[LinkId], models: &[Model], shape: &Shape, phase: f64) -> Fit {
-        let mut distances = [1.0f64; MAX_MEMBERS];
+        let mut found = [Likeness::NONE; MAX_MEMBERS];
         let mut nearest: Option<usize> = None;
         let mut inside: Option<usize> = None;
         for (k, id) in members.iter().enumerate() {
             let model = &models[id.index()];
-            distances[k] = model.shape.distance(shape);
-            if nearest.is_none_or(|n| distances[k] < distances[n]) {
+            found[k] = model.shape.compare(shape);
+            if nearest.is_none_or(|n| found[k].distance < found[n].distance) {
                 nearest = Some(k);
             }
-            if distances[k] <= self.gate(model.spread) && inside.is_none_or(|n| distances[k] < distances[n]) {
+            if found[k].distance <= self.gate(model.spread)
+                && inside.is_none_or(|n| found[k].distance < found[n].distance)
+            {
                 inside = Some(k);
             }
         }
@@ -176,17 +179,17 @@ impl Plan {
             let mut rival = f64::INFINITY;
             for other in 0..members.len() {
                 if other != k {
-                    rival = min_f64(rival, distances[other]);
+                    rival = min_f64(rival, found[other].distance);
                 }
             }
-            if distances[k] <= self.config.rival_ratio * rival {
-                return Fit::Shape(members[k], distances[k]);
+            if found[k].distance <= self.config.rival_ratio * rival {
+                return Fit::Shape(members[k], found[k]);
             }
         }
         // Within the gates where the shape is ambiguous, within the beacon gate where it fits nothing.
         let reach = |k: usize, model: &Model| match inside {
-            Some(_) => distances[k] <= self.gate(model.spread),
-            None => nearest == Some(k) && distances[k] <= self.config.beacon_gate,
+            Some(_) => found[k].distance <= self.gate(model.spread),
+            None => nearest == Some(k) && found[k].distance <= self.config.beacon_gate,
         };
         let on_schedule =
             |clock: &BeaconClock| clock.is_schedule(self.config.beacon_share) && clock.agrees(phase);
@@ -201,7 +204,7 @@ impl Plan {
             }
         }
         match decided {
-            Some(k) => Fit::Beacon(members[k], distances[k]),
+            Some(k) => Fit::Beacon(members[k], found[k]),
             None if inside.is_some() => Fit::Ambiguous,
             None => Fit::None,
         }
@@ -220,17 +223,17 @@ impl Plan {
         index: usize,
         at: Timestamp,
         shape: &Shape,
-        distance: f64,
+        likeness: Likeness,
         phase_is_evidence: bool,
         state: &mut State,
     ) {
         let (model, record) = (&mut state.models[index], &mut state.records[index]);
         if record.frames > 0 {
-            model.spread += self.config.spread_rate * (distance - model.spread);
+            model.spread += self.config.spread_rate * (likeness.distance - model.spread);
             let gap = at.nanos_since(record.last_seen) as f64;
             model.interval_ns += INTERVAL_RATE * (gap - model.interval_ns);
         }
-        model.shape.follow(shape, self.config.shape_rate);
+        model.shape.follow(shape, self.config.shape_rate, likeness);
         if phase_is_evidence {
             model.clock.push(phase_of(at, self.period_ns));
         }

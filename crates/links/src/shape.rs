@@ -20,16 +20,32 @@ pub(crate) struct Shape {
 /// Slopes that are tried first, in radians a step: a shape of 52 to 64 tones resolves about 0.1, so the best of these is
 /// on the slope of the highest peak within ±0.15 (±75 ns at 20 MHz).
 const FIRST_SLOPES: [f64; 5] = [0.0, -0.06, 0.06, -0.12, 0.12];
+/// Lanes that they are tried in: whole vectors of two; the last one is idle.
+const FIRST_LANES: usize = 6;
 /// Newton steps from the best of them, each at most this long.
 const NEWTON_STEPS: usize = 2;
 const MAX_NEWTON_STEP: f64 = 0.04;
 
 /// How one shape is turned onto another.
+#[derive(Clone, Copy, Debug)]
 struct Alignment {
     /// Slope in radians a step.
     slope: f64,
     /// `ρ(s) = Σ conj(a_k) b_k e^{−jsk}` at the slope.
     rho: C64,
+}
+
+/// How far a shape is from another, and how the two agree best.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Likeness {
+    pub distance: f64,
+    /// `None` between grids.
+    alignment: Option<Alignment>,
+}
+
+impl Likeness {
+    /// None at all.
+    pub(crate) const NONE: Likeness = Likeness { distance: 1.0, alignment: None };
 }
 
 /// The products `g_k = conj(a_k) b_k` of two shapes of one grid.
@@ -56,6 +72,35 @@ fn turning(len: usize, jump_steps: f64, slope: f64, mut visit: impl FnMut(usize,
 }
 
 impl Products {
+    /// [`Products::rho`] of the first slopes, one in each lane: a sum depends on the term before it, so that one alone waits for
+    /// its additions.
+    fn first_rhos(&self) -> [C64; FIRST_LANES] {
+        let zeros = [0.0f64; FIRST_LANES];
+        let (mut steps, mut jumps) = ((zeros, zeros), (zeros, zeros));
+        for (l, slope) in FIRST_SLOPES.into_iter().enumerate() {
+            let (step, jump) = (unit(-slope), unit(-slope * self.jump_steps));
+            (steps.0[l], steps.1[l]) = (step.re, step.im);
+            (jumps.0[l], jumps.1[l]) = (jump.re, jump.im);
+        }
+        let (mut re, mut im) = (zeros, zeros);
+        let (mut turn_re, mut turn_im) = ([1.0; FIRST_LANES], zeros);
+        for k in 0..self.len {
+            if k > 0 {
+                let (by_re, by_im) = if is_jump(self.len, k) { &jumps } else { &steps };
+                for l in 0..FIRST_LANES {
+                    let (a, b) = (turn_re[l], turn_im[l]);
+                    (turn_re[l], turn_im[l]) = (a * by_re[l] - b * by_im[l], a * by_im[l] + b * by_re[l]);
+                }
+            }
+            let g = self.g[k];
+            for l in 0..FIRST_LANES {
+                re[l] += g.re * turn_re[l] - g.im * turn_im[l];
+                im[l] += g.re * turn_im[l] + g.im * turn_re[l];
+            }
+        }
+        core::array::from_fn(|l| C64::new(re[l], im[l]))
+    }
+
     fn rho(&self, slope: f64) -> C64 {
         let mut rho = C64::new(0.0, 0.0);
         turning(self.len, self.jump_steps, slope, |k, _, turn| rho += self.g[k] * turn);
@@ -133,38 +178,44 @@ impl Shape {
             products.g[k] = conj_mul(widen(self.h[k]), widen(other.h[k]));
         }
         let mut best = Alignment { slope: 0.0, rho: C64::new(0.0, 0.0) };
-        let consider = |slope: f64, best: &mut Alignment| {
-            let rho = products.rho(slope);
+        for (slope, rho) in FIRST_SLOPES.into_iter().zip(products.first_rhos()) {
             if abs2(rho) > abs2(best.rho) {
-                *best = Alignment { slope, rho };
+                best = Alignment { slope, rho };
             }
-        };
-        for slope in FIRST_SLOPES {
-            consider(slope, &mut best);
         }
         let mut slope = best.slope;
         for _ in 0..NEWTON_STEPS {
             slope += products.newton(slope);
         }
-        consider(slope, &mut best);
+        let rho = products.rho(slope);
+        if abs2(rho) > abs2(best.rho) {
+            best = Alignment { slope, rho };
+        }
         best
+    }
+
+    /// Compares with another shape, at the relative delay at which they agree best.
+    pub(crate) fn compare(&self, other: &Shape) -> Likeness {
+        if self.grid != other.grid {
+            return Likeness::NONE;
+        }
+        let alignment = self.align(other);
+        let distance = max_f64(0.0, min_f64(1.0, 1.0 - abs2(alignment.rho)));
+        Likeness { distance, alignment: Some(alignment) }
     }
 
     /// `1 − |ρ|²`: 0 for the same channel, about 1 for unrelated ones.
     pub(crate) fn distance(&self, other: &Shape) -> f64 {
-        if self.grid != other.grid {
-            return 1.0;
-        }
-        max_f64(0.0, min_f64(1.0, 1.0 - abs2(self.align(other).rho)))
+        self.compare(other).distance
     }
 
-    /// Moves towards `other` by the given weight, its common phase and delay first turned to agree.
-    pub(crate) fn follow(&mut self, other: &Shape, weight: f64) {
-        if self.grid != other.grid {
+    /// Moves towards `other` by the given weight, its common phase and delay first turned to agree; `likeness` is what
+    /// [`Shape::compare`] says of the two.
+    pub(crate) fn follow(&mut self, other: &Shape, weight: f64, likeness: Likeness) {
+        let Some(Alignment { slope, rho }) = likeness.alignment else {
             *self = other.clone();
             return;
-        }
-        let Alignment { slope, rho } = self.align(other);
+        };
         let size = abs(rho);
         let phase = if size > 0.0 { rho.conj() / size } else { C64::new(1.0, 0.0) };
         let mut moved = [C64::new(0.0, 0.0); SHAPE_TONES];
@@ -293,7 +344,7 @@ mod tests {
         for step in 0..60 {
             let phase = f64::from(step) * 1.7;
             let b = Shape::of(&two_paths(ToneGrid::Legacy20, 2.0, phase, 0.0, 190e-9)).unwrap();
-            a.follow(&b, 0.15);
+            a.follow(&b, 0.15, a.compare(&b));
             if step == 59 {
                 assert!(a.distance(&b) < 1e-3);
             }

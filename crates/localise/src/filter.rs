@@ -75,6 +75,7 @@ pub(crate) struct Filter {
     pub particles: Vec<Particle>,
     spare: Vec<Particle>,
     logs: Vec<f64>,
+    sections_m2: Vec<f64>,
     /// Of the last finished update.
     pub estimate: Estimate,
     /// What it shows to others, by path.
@@ -105,15 +106,22 @@ impl Surroundings<'_> {
         })
     }
 
-    /// Adds the lines of a particle, as it was in the window's middle.
-    pub fn lines(&self, sight: &Sight<'_>, path: &Path, p: &Particle, into: &mut Covariance) {
+    /// Sets `out` to `other` and the lines of a particle of a cross-section, as it was in the window's middle.
+    pub fn lines(
+        &self,
+        sight: &Sight<'_>,
+        path: &Path,
+        (p, section_m2): (&Particle, f64),
+        other: &Covariance,
+        out: &mut Covariance,
+    ) {
         let back_s = 0.5 * LENGTH_S;
         let at_m = [
             p.at_m[0] - back_s * p.velocity_m_s[0],
             p.at_m[1] - back_s * p.velocity_m_s[1],
             self.room.min_m[2] + self.config.scatter_height_m,
         ];
-        sight.lines(&path.window, &self.scatter, at_m, p.velocity_m_s, math::exp(p.ln_section), into);
+        sight.lines(&path.window, &self.scatter, at_m, p.velocity_m_s, section_m2, other, out);
     }
 }
 
@@ -123,6 +131,7 @@ impl Filter {
             particles: Vec::with_capacity(most),
             spare: Vec::with_capacity(most),
             logs: Vec::with_capacity(most),
+            sections_m2: Vec::with_capacity(most),
             estimate: Estimate::default(),
             spectrum: vec![Covariance::zero(); paths],
         }
@@ -203,15 +212,18 @@ impl Filter {
         let from = self.logs.len();
         let until = (from + most).min(self.particles.len());
         self.logs.resize(until, 0.0);
+        self.sections_m2.clear();
+        self.sections_m2.extend(self.particles[from..until].iter().map(|p| math::exp(p.ln_section)));
+        let mut covariance = Covariance::zero();
         for ((path, other), without) in around.paths.iter().zip(others).zip(without) {
             let Some(sight) = around.sight(path) else { continue };
-            for (p, log) in self.particles[from..until].iter().zip(&mut self.logs[from..]) {
+            let particles = self.particles[from..until].iter().zip(self.sections_m2.iter().copied());
+            for (particle, log) in particles.zip(&mut self.logs[from..]) {
                 // Who stands still shows nothing anywhere: a share of his power would prefer places far from all antennas.
-                if p.is_standing() {
+                if particle.0.is_standing() {
                     continue;
                 }
-                let mut covariance = other.clone();
-                around.lines(&sight, path, p, &mut covariance);
+                around.lines(&sight, path, particle, other, &mut covariance);
                 *log += power * (covariance.ln_likelihood(&path.window) - without);
             }
         }
@@ -316,7 +328,8 @@ impl Filter {
         for (path, spectrum) in around.paths.iter().zip(&mut self.spectrum) {
             *spectrum = Covariance::zero();
             let Some(sight) = around.sight(path) else { continue };
-            let mut sum = Covariance::zero();
+            let none = Covariance::zero();
+            let mut lines = Covariance::zero();
             let (mut reached, mut at) = (self.particles[0].weight, 0);
             for r in 0..SPECTRUM_PARTICLES {
                 let wanted = (r as f64 + 0.5) / SPECTRUM_PARTICLES as f64;
@@ -324,9 +337,13 @@ impl Filter {
                     at += 1;
                     reached += self.particles[at].weight;
                 }
-                around.lines(&sight, path, &self.particles[at], &mut sum);
+                let p = &self.particles[at];
+                if p.is_standing() {
+                    continue;
+                }
+                around.lines(&sight, path, (p, math::exp(p.ln_section)), &none, &mut lines);
+                spectrum.add(&lines, 1.0 / SPECTRUM_PARTICLES as f32);
             }
-            spectrum.add(&sum, 1.0 / SPECTRUM_PARTICLES as f32);
         }
     }
 }

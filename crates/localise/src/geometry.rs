@@ -15,10 +15,19 @@ pub(crate) struct Antenna {
     pub images_m: [[f64; 3]; WALLS],
 }
 
-/// Distance of a point from a moving body, and how fast it grows.
+/// Legs from an antenna and from its images.
+pub(crate) const LEGS: usize = 1 + WALLS;
+
+/// Distances of a moving body from an antenna (the first) and from its images, and how fast they grow.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Legs {
+    pub length_m: [f64; LEGS],
+    pub rate_m_s: [f64; LEGS],
+}
+
+/// How fast the distance of a moving body from a point grows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Leg {
-    pub length_m: f64,
     pub rate_m_s: f64,
 }
 
@@ -31,6 +40,20 @@ impl Antenna {
         }
         Antenna { at_m, images_m }
     }
+
+    /// [`leg`] of the antenna and of each image, side by side.
+    pub fn legs(&self, body_m: &[f64; 3], velocity_m_s: [f64; 2]) -> Legs {
+        let (mut x, mut y, mut z) = ([0.0; LEGS], [0.0; LEGS], [0.0; LEGS]);
+        for (k, from_m) in [&self.at_m].into_iter().chain(&self.images_m).enumerate() {
+            (x[k], y[k], z[k]) = (body_m[0] - from_m[0], body_m[1] - from_m[1], body_m[2] - from_m[2]);
+        }
+        let mut out = Legs { length_m: [0.0; LEGS], rate_m_s: [0.0; LEGS] };
+        for k in 0..LEGS {
+            out.length_m[k] = math::max_f64(math::sqrt(x[k] * x[k] + y[k] * y[k] + z[k] * z[k]), LEAST_M);
+            out.rate_m_s[k] = (x[k] * velocity_m_s[0] + y[k] * velocity_m_s[1]) / out.length_m[k];
+        }
+        out
+    }
 }
 
 pub(crate) fn distance_m(a: [f64; 3], b: [f64; 3]) -> f64 {
@@ -41,5 +64,5 @@ pub(crate) fn distance_m(a: [f64; 3], b: [f64; 3]) -> f64 {
 pub(crate) fn leg(from_m: &[f64; 3], body_m: &[f64; 3], velocity_m_s: [f64; 2]) -> Leg {
     let (x, y, z) = (body_m[0] - from_m[0], body_m[1] - from_m[1], body_m[2] - from_m[2]);
     let length_m = math::max_f64(math::sqrt(x * x + y * y + z * z), LEAST_M);
-    Leg { length_m, rate_m_s: (x * velocity_m_s[0] + y * velocity_m_s[1]) / length_m }
+    Leg { rate_m_s: (x * velocity_m_s[0] + y * velocity_m_s[1]) / length_m }
 }

@@ -124,6 +124,11 @@ impl Plan {
         }
     }
 
+    /// Whether the next [`Plan::run`] has particles to weigh, if somebody may be there: what else costs much can wait.
+    pub fn has_work(&self, state: &State) -> bool {
+        state.looked.is_some() && state.next <= MAX_FOLLOWED
+    }
+
     /// Ends a cycle: a window closes, or the next particles of the last one are weighed. `followed` is cleared and filled with
     /// everybody who is known, as of `at`. `empty`: somebody else knows that nobody is there; then nothing is done.
     pub fn run(

@@ -5,7 +5,7 @@
 //! signals are real. Bins lie side by side in lanes, so that every loop over them is elementwise.
 
 use crate::feature::Steering;
-use crate::geometry::{Antenna, Leg, WALLS, leg};
+use crate::geometry::{Antenna, Legs, WALLS};
 use crate::window::{SHIFTS, STEP_HZ, Window};
 use wavewitness_num::math;
 
@@ -15,12 +15,21 @@ pub(crate) const SIGNALS: usize = 4;
 pub(crate) const PAIRS: usize = SIGNALS * (SIGNALS - 1) / 2;
 /// Bins, 4 to 24 Hz.
 pub(crate) const BINS: usize = 11;
+/// Bins side by side, as many as fill vectors of four: the last lane holds no bin. What is in it is finite and counts nowhere.
+pub(crate) const LANES: usize = 12;
+/// Lines of a body on a path: over it directly, and with one reflection at a wall before or after it.
+const LINES: usize = 1 + 2 * WALLS;
+/// The legs of each line, from one end and from the other: 0 is the antenna, 1 to 4 its images.
+const LINE_LEGS: [(usize, usize); LINES] =
+    [(0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (3, 0), (0, 3), (4, 0), (0, 4)];
 /// Of the distribution of a path's power about the model's: the fewer, the wider.
 const FREEDOM: f64 = 8.0;
 /// What is no variance, in units of the noise.
 const LEAST_PIVOT: f32 = 1e-6;
+/// No greater one counts in the determinant: four of them are finite.
+const MOST_PIVOT: f32 = 1e9;
 
-pub(crate) type Lanes = [f32; BINS];
+pub(crate) type Lanes = [f32; LANES];
 
 /// Covariance of the four spectra in every bin: diagonal, and the lower triangle's real and imaginary parts.
 #[derive(Clone, Debug)]
@@ -35,9 +44,31 @@ const fn pair(r: usize, s: usize) -> usize {
     r * (r - 1) / 2 + s
 }
 
+/// A line in every bin, for a steering of power one.
+struct Line<'a> {
+    steering: &'a Steering,
+    /// At both signs of its shift: on the diagonal with what is found anywhere, beside it without.
+    level: [Four; GROUPS],
+    even: [Four; GROUPS],
+    odd: [Four; GROUPS],
+}
+
+impl<'a> Line<'a> {
+    #[inline(always)]
+    fn new(window: &Window, steering: &'a Steering, shift: usize, power: f32, floor_share: f32) -> Line<'a> {
+        let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
+        let (a, b, noise) = (groups(ahead), groups(behind), groups(&window.noise));
+        let anywhere = floor_share * power;
+        let even = three(|g| four(|m| power * (a[g][m] + b[g][m])));
+        let odd = three(|g| four(|m| power * (a[g][m] - b[g][m])));
+        let level = three(|g| four(|m| even[g][m] + anywhere * noise[g][m]));
+        Line { steering, level, even, odd }
+    }
+}
+
 impl Covariance {
     pub fn zero() -> Covariance {
-        Covariance { diagonal: [[0.0; BINS]; SIGNALS], re: [[0.0; BINS]; PAIRS], im: [[0.0; BINS]; PAIRS] }
+        Covariance { diagonal: [[0.0; LANES]; SIGNALS], re: [[0.0; LANES]; PAIRS], im: [[0.0; LANES]; PAIRS] }
     }
 
     /// Independent signals of these powers.
@@ -50,30 +81,21 @@ impl Covariance {
         let Covariance { diagonal, re, im } = other;
         let all = self.diagonal.iter_mut().chain(&mut self.re).chain(&mut self.im);
         for (mine, theirs) in all.zip(diagonal.iter().chain(re).chain(im)) {
-            for m in 0..BINS {
+            for m in 0..LANES {
                 mine[m] += factor * theirs[m];
             }
         }
     }
 
-    fn line(&mut self, window: &Window, steering: &Steering, shift: usize, power: f32, floor_share: f32) {
-        let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
-        let anywhere = floor_share * power;
-        let (mut even, mut odd) = ([0.0f32; BINS], [0.0f32; BINS]);
-        for m in 0..BINS {
-            even[m] = power * (ahead[m] + behind[m]);
-            odd[m] = power * (ahead[m] - behind[m]);
-        }
+    /// Becomes `other` and these lines: entry by entry, and line by line in each, so that an entry stays in registers.
+    fn set(&mut self, other: &Covariance, lines: &[Line<'_>; LINES]) {
         for k in 0..SIGNALS {
-            for m in 0..BINS {
-                self.diagonal[k][m] += steering.diagonal[k] * (even[m] + anywhere * window.noise[m]);
-            }
+            self.diagonal[k] =
+                sum(&other.diagonal[k], lines, |line| &line.level, |line| line.steering.diagonal[k]);
         }
         for e in 0..PAIRS {
-            for m in 0..BINS {
-                self.re[e][m] += steering.re[e] * even[m];
-                self.im[e][m] += steering.im[e] * odd[m];
-            }
+            self.re[e] = sum(&other.re[e], lines, |line| &line.even, |line| line.steering.re[e]);
+            self.im[e] = sum(&other.im[e], lines, |line| &line.odd, |line| line.steering.im[e]);
         }
     }
 
@@ -81,64 +103,145 @@ impl Covariance {
     ///
     /// Complex Gaussian spectra of a covariance sC, where s is of inverse gamma distribution (Student's t; Lange, Little and
     /// Taylor 1989): a body's cross-section depends on which side a path sees, by far more than it varies between people.
-    pub fn ln_likelihood(mut self, window: &Window) -> f64 {
-        let (mut yr, mut yi) = (window.re, window.im);
-        let (mut quadratic, mut ln_determinant) = ([0.0f32; BINS], 0.0);
-        for j in 0..SIGNALS {
-            for s in 0..j {
-                let e = pair(j, s);
-                for m in 0..BINS {
-                    let square = self.re[e][m] * self.re[e][m] + self.im[e][m] * self.im[e][m];
-                    self.diagonal[j][m] -= square * self.diagonal[s][m];
-                }
-            }
-            let (mut inverse, mut determinant) = ([0.0f32; BINS], 1.0);
-            for m in 0..BINS {
-                let d = if self.diagonal[j][m] > LEAST_PIVOT { self.diagonal[j][m] } else { LEAST_PIVOT };
-                self.diagonal[j][m] = d;
-                // Eleven of at most 1e20 are finite.
-                determinant *= math::min_f64(f64::from(d), 1e20);
-                inverse[m] = 1.0 / d;
-            }
-            ln_determinant += math::ln(determinant);
-            self.eliminate(j, &inverse);
-            for s in 0..j {
-                let e = pair(j, s);
-                for m in 0..BINS {
-                    let (lr, li) = (self.re[e][m], self.im[e][m]);
-                    let (a, b) = (yr[s][m], yi[s][m]);
-                    yr[j][m] -= lr * a - li * b;
-                    yi[j][m] -= lr * b + li * a;
-                }
-            }
-            for m in 0..BINS {
-                quadratic[m] += (yr[j][m] * yr[j][m] + yi[j][m] * yi[j][m]) * inverse[m];
-            }
+    pub fn ln_likelihood(&self, window: &Window) -> f64 {
+        let (mut quadratic, mut determinant) = ([0.0f32; LANES], [0.0f32; LANES]);
+        for g in 0..GROUPS {
+            let (q, d) = Factors::at(self, g).solve(window, g);
+            *group_mut(&mut quadratic, g) = q;
+            *group_mut(&mut determinant, g) = d;
         }
         let total: f64 = quadratic.iter().map(|&q| f64::from(q)).sum();
         let count = (SIGNALS * BINS) as f64;
-        -(ln_determinant + (count + FREEDOM) * math::ln(1.0 + total / FREEDOM))
+        -(ln_product(&determinant[..BINS]) + (count + FREEDOM) * math::ln_short(1.0 + total / FREEDOM))
+    }
+}
+
+/// Lanes of a processor's vector, and vectors of all bins.
+const FOUR: usize = 4;
+const GROUPS: usize = LANES / FOUR;
+type Four = [f32; FOUR];
+
+#[inline(always)]
+fn four(lane: impl Fn(usize) -> f32) -> Four {
+    [lane(0), lane(1), lane(2), lane(3)]
+}
+
+#[inline(always)]
+fn three(of: impl Fn(usize) -> Four) -> [Four; GROUPS] {
+    [of(0), of(1), of(2)]
+}
+
+#[inline(always)]
+fn groups(lanes: &Lanes) -> [Four; GROUPS] {
+    three(|g| *group(lanes, g))
+}
+
+#[inline(always)]
+fn group(lanes: &Lanes, g: usize) -> &Four {
+    &lanes.as_chunks().0[g]
+}
+
+#[inline(always)]
+fn group_mut(lanes: &mut Lanes, g: usize) -> &mut Four {
+    &mut lanes.as_chunks_mut().0[g]
+}
+
+/// Covariances of four bins, which become their L and D.
+struct Factors {
+    diagonal: [Four; SIGNALS],
+    re: [Four; PAIRS],
+    im: [Four; PAIRS],
+}
+
+impl Factors {
+    #[inline(always)]
+    fn at(c: &Covariance, g: usize) -> Factors {
+        let none = [[0.0; FOUR]; PAIRS];
+        let mut f = Factors { diagonal: [[0.0; FOUR]; SIGNALS], re: none, im: none };
+        for k in 0..SIGNALS {
+            f.diagonal[k] = *group(&c.diagonal[k], g);
+        }
+        for e in 0..PAIRS {
+            (f.re[e], f.im[e]) = (*group(&c.re[e], g), *group(&c.im[e], g));
+        }
+        f
     }
 
-    /// Column j of L.
-    fn eliminate(&mut self, j: usize, inverse: &Lanes) {
-        for r in j + 1..SIGNALS {
-            let e = pair(r, j);
+    /// `yᴴC⁻¹y` of each bin, and the determinant.
+    #[inline(always)]
+    fn solve(mut self, window: &Window, g: usize) -> (Four, Four) {
+        let (mut yr, mut yi) = ([[0.0; FOUR]; SIGNALS], [[0.0; FOUR]; SIGNALS]);
+        let (mut quadratic, mut determinant) = ([0.0; FOUR], [1.0; FOUR]);
+        for j in 0..SIGNALS {
+            let (mut d, mut zr, mut zi) =
+                (self.diagonal[j], *group(&window.re[j], g), *group(&window.im[j], g));
             for s in 0..j {
-                let (a, b) = (pair(r, s), pair(j, s));
-                for m in 0..BINS {
-                    let (xr, xi) = (self.re[a][m] * self.diagonal[s][m], self.im[a][m] * self.diagonal[s][m]);
-                    let (br, bi) = (self.re[b][m], self.im[b][m]);
-                    self.re[e][m] -= xr * br + xi * bi;
-                    self.im[e][m] -= xi * br - xr * bi;
-                }
+                let (lr, li, ds) = (self.re[pair(j, s)], self.im[pair(j, s)], self.diagonal[s]);
+                let (a, b) = (yr[s], yi[s]);
+                d = four(|m| d[m] - (lr[m] * lr[m] + li[m] * li[m]) * ds[m]);
+                zr = four(|m| zr[m] - (lr[m] * a[m] - li[m] * b[m]));
+                zi = four(|m| zi[m] - (lr[m] * b[m] + li[m] * a[m]));
             }
-            for m in 0..BINS {
-                self.re[e][m] *= inverse[m];
-                self.im[e][m] *= inverse[m];
+            let d = four(|m| math::max_f32(LEAST_PIVOT, d[m]));
+            let inverse = four(|m| 1.0 / d[m]);
+            quadratic = four(|m| quadratic[m] + (zr[m] * zr[m] + zi[m] * zi[m]) * inverse[m]);
+            determinant = four(|m| determinant[m] * math::min_f32(d[m], MOST_PIVOT));
+            (self.diagonal[j], yr[j], yi[j]) = (d, zr, zi);
+            for r in j + 1..SIGNALS {
+                self.eliminate(r, j, inverse);
             }
         }
+        (quadratic, determinant)
     }
+
+    /// Row r, column j of L.
+    #[inline(always)]
+    fn eliminate(&mut self, r: usize, j: usize, inverse: Four) {
+        let (mut er, mut ei) = (self.re[pair(r, j)], self.im[pair(r, j)]);
+        for s in 0..j {
+            let (ar, ai, d) = (self.re[pair(r, s)], self.im[pair(r, s)], self.diagonal[s]);
+            let (br, bi) = (self.re[pair(j, s)], self.im[pair(j, s)]);
+            let (xr, xi) = (four(|m| ar[m] * d[m]), four(|m| ai[m] * d[m]));
+            er = four(|m| er[m] - (xr[m] * br[m] + xi[m] * bi[m]));
+            ei = four(|m| ei[m] - (xi[m] * br[m] - xr[m] * bi[m]));
+        }
+        self.re[pair(r, j)] = four(|m| er[m] * inverse[m]);
+        self.im[pair(r, j)] = four(|m| ei[m] * inverse[m]);
+    }
+}
+
+/// `first`, and each line's lanes times its factor, first to last.
+#[inline(always)]
+fn sum<'a>(
+    first: &Lanes,
+    lines: &'a [Line<'a>; LINES],
+    lanes: impl Fn(&'a Line<'a>) -> &'a [Four; GROUPS],
+    factor: impl Fn(&'a Line<'a>) -> f32,
+) -> Lanes {
+    let mut total = groups(first);
+    for line in lines {
+        let (y, f) = (lanes(line), factor(line));
+        total = three(|g| four(|m| total[g][m] + f * y[g][m]));
+    }
+    let mut out = [0.0; LANES];
+    for (to, from) in out.as_chunks_mut().0.iter_mut().zip(total) {
+        *to = from;
+    }
+    out
+}
+
+/// ln of a product of up to a thousand positive normal numbers: exponents are added, and one logarithm is taken of the
+/// product of the mantissas.
+fn ln_product(factors: &[f32]) -> f64 {
+    const MANTISSA: u64 = (1 << 52) - 1;
+    const ONE: u64 = 1023 << 52;
+    let (mut mantissa, mut exponent) = (1.0, 0);
+    for factor in factors {
+        let bits = f64::from(*factor).to_bits();
+        mantissa *= f64::from_bits(bits & MANTISSA | ONE);
+        exponent += (bits >> 52) as i32 - 1023;
+    }
+    math::ln_short(mantissa) + f64::from(exponent) * core::f64::consts::LN_2
 }
 
 /// What makes lines of a body.
@@ -160,7 +263,8 @@ pub(crate) struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// Adds the lines of a body: the path over it (bistatic radar equation), and with one reflection before or after it.
+    /// Sets `out` to `other` and the lines of a body: the path over it (bistatic radar equation), and with one reflection before or
+    /// after it.
     pub fn lines(
         &self,
         window: &Window,
@@ -168,24 +272,134 @@ impl Sight<'_> {
         body_m: [f64; 3],
         velocity_m_s: [f64; 2],
         section_m2: f64,
-        into: &mut Covariance,
+        other: &Covariance,
+        out: &mut Covariance,
     ) {
         let power = self.scale * section_m2;
-        let mut line = |a: Leg, b: Leg, power: f64| {
-            let product = a.length_m * b.length_m;
-            let hz = -(a.rate_m_s + b.rate_m_s) / scatter.wavelength_m;
-            let shift =
-                math::max_f64(0.0, math::min_f64(hz / STEP_HZ + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64));
-            let steering = Steering::of(self.steering, a.length_m + b.length_m - self.direct_m);
-            let power = (power / (product * product)) as f32;
-            into.line(window, steering, shift as usize, power, scatter.floor_share);
-        };
-        let [p, q] = self.ends;
-        let (a, b) = (leg(&p.at_m, &body_m, velocity_m_s), leg(&q.at_m, &body_m, velocity_m_s));
-        line(a, b, power);
-        for wall in 0..WALLS {
-            line(leg(&p.images_m[wall], &body_m, velocity_m_s), b, scatter.wall_power * power);
-            line(a, leg(&q.images_m[wall], &body_m, velocity_m_s), scatter.wall_power * power);
+        let [p, q] = self.ends.map(|end| end.legs(&body_m, velocity_m_s));
+        let places = self.places(&p, &q, scatter, power);
+        let lines = core::array::from_fn(|l| {
+            let (shift, excess_m, power) = (places.shift[l], places.excess_m[l], places.power[l]);
+            let steering = Steering::of(self.steering, excess_m);
+            Line::new(window, steering, shift as usize, power as f32, scatter.floor_share)
+        });
+        out.set(other, &lines);
+    }
+
+    /// Where lines lie, and how strong they are.
+    fn places(&self, p: &Legs, q: &Legs, scatter: &Scatter, power: f64) -> Places {
+        let (mut length_m, mut rate_m_s, mut product) = ([0.0; LINES], [0.0; LINES], [0.0; LINES]);
+        for (l, &(a, b)) in LINE_LEGS.iter().enumerate() {
+            length_m[l] = p.length_m[a] + q.length_m[b];
+            rate_m_s[l] = p.rate_m_s[a] + q.rate_m_s[b];
+            product[l] = p.length_m[a] * q.length_m[b];
+        }
+        let mut out = Places { shift: [0.0; LINES], excess_m: [0.0; LINES], power: [0.0; LINES] };
+        for l in 0..LINES {
+            let hz = -rate_m_s[l] / scatter.wavelength_m;
+            let shift = math::min_f64(hz / STEP_HZ + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64);
+            out.shift[l] = math::max_f64(0.0, shift);
+            out.excess_m[l] = length_m[l] - self.direct_m;
+            let reflected = if l == 0 { power } else { scatter.wall_power * power };
+            out.power[l] = reflected / (product[l] * product[l]);
+        }
+        out
+    }
+}
+
+/// Lines by their shift in steps above the lowest, excess path, and power.
+struct Places {
+    shift: [f64; LINES],
+    excess_m: [f64; LINES],
+    power: [f64; LINES],
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that the likelihood is that of its definition, whatever the covariance.
+    use super::*;
+    use crate::sequence::Sequence;
+    use wavewitness_num::{C64, complex};
+
+    #[test]
+    fn the_logarithm_of_a_product_is_the_sum_of_logarithms() {
+        let mut sequence = Sequence::new();
+        for _ in 0..200 {
+            let factors: [f32; BINS] =
+                core::array::from_fn(|_| math::exp(130.0 * (sequence.uniform() - 0.4)) as f32);
+            let sum: f64 = factors.iter().map(|&f| math::ln(f64::from(f))).sum();
+            assert!((ln_product(&factors) - sum).abs() < 1e-10 * math::max_f64(sum.abs(), 1.0));
+        }
+        assert_eq!(ln_product(&[]), 0.0);
+    }
+
+    /// `L D Lᴴ` in full, bin by bin, in double precision.
+    fn by_definition(c: &Covariance, window: &Window) -> f64 {
+        let (mut ln_determinant, mut quadratic) = (0.0, 0.0);
+        for m in 0..BINS {
+            let mut a = [[C64::default(); SIGNALS]; SIGNALS];
+            for r in 0..SIGNALS {
+                a[r][r] = C64::new(f64::from(c.diagonal[r][m]), 0.0);
+                for s in 0..r {
+                    let e = pair(r, s);
+                    a[r][s] = C64::new(f64::from(c.re[e][m]), f64::from(c.im[e][m]));
+                    a[s][r] = a[r][s].conj();
+                }
+            }
+            let y: [C64; SIGNALS] =
+                core::array::from_fn(|k| C64::new(f64::from(window.re[k][m]), f64::from(window.im[k][m])));
+            // Gauss: C x = y.
+            let mut x = y;
+            for k in 0..SIGNALS {
+                ln_determinant += math::ln(a[k][k].re);
+                for r in k + 1..SIGNALS {
+                    let factor = a[r][k] / a[k][k];
+                    for s in k..SIGNALS {
+                        a[r][s] = a[r][s] - factor * a[k][s];
+                    }
+                    x[r] = x[r] - factor * x[k];
+                }
+            }
+            for k in (0..SIGNALS).rev() {
+                for s in k + 1..SIGNALS {
+                    x[k] = x[k] - a[k][s] * x[s];
+                }
+                x[k] /= a[k][k];
+                quadratic += complex::conj_mul(y[k], x[k]).re;
+            }
+        }
+        let count = (SIGNALS * BINS) as f64;
+        -(ln_determinant + (count + FREEDOM) * math::ln(1.0 + quadratic / FREEDOM))
+    }
+
+    #[test]
+    fn the_likelihood_is_that_of_its_definition() {
+        let mut sequence = Sequence::new();
+        for round in 0..50 {
+            let mut window = Window::new();
+            let mut covariance = Covariance::floor(&[[1.0; LANES]; SIGNALS]);
+            for m in 0..BINS {
+                for k in 0..SIGNALS {
+                    window.re[k][m] = (30.0 * sequence.normal()) as f32;
+                    window.im[k][m] = (30.0 * sequence.normal()) as f32;
+                }
+                // A few lines of rank one.
+                for _ in 0..round % 5 {
+                    let a: [C64; SIGNALS] =
+                        core::array::from_fn(|_| C64::new(9.0 * sequence.normal(), 9.0 * sequence.normal()));
+                    for r in 0..SIGNALS {
+                        covariance.diagonal[r][m] += complex::abs2(a[r]) as f32;
+                        for s in 0..r {
+                            let z = complex::conj_mul(a[s], a[r]);
+                            covariance.re[pair(r, s)][m] += z.re as f32;
+                            covariance.im[pair(r, s)][m] += z.im as f32;
+                        }
+                    }
+                }
+            }
+            let expected = by_definition(&covariance, &window);
+            let found = covariance.ln_likelihood(&window);
+            assert!((found - expected).abs() < 1e-3 * expected.abs(), "{round}: {found} for {expected}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The last second of a path: its signals without what is slow, their spectra, and what a line would look like there.
 
 use crate::path::{Ring, Sample};
-use crate::spectrum::{BINS, Lanes, SIGNALS};
+use crate::spectrum::{BINS, LANES, Lanes, SIGNALS};
 use core::f64::consts::TAU;
 use wavewitness_num::{C64, complex, math};
 use wavewitness_types::Timestamp;
@@ -132,12 +132,12 @@ fn remove(e: &[f64], v: &mut [f64]) -> f64 {
 impl Window {
     pub fn new() -> Window {
         Window {
-            re: [[0.0; BINS]; SIGNALS],
-            im: [[0.0; BINS]; SIGNALS],
-            floor: [[1.0; BINS]; SIGNALS],
-            response: vec![[0.0; BINS]; 2 * SHIFTS + 1],
-            noise: [1.0; BINS],
-            slow: [0.0; BINS],
+            re: [[0.0; LANES]; SIGNALS],
+            im: [[0.0; LANES]; SIGNALS],
+            floor: [[1.0; LANES]; SIGNALS],
+            response: vec![[0.0; LANES]; 2 * SHIFTS + 1],
+            noise: [1.0; LANES],
+            slow: [0.0; LANES],
             peak_hz: None,
             known: false,
         }
@@ -222,7 +222,7 @@ impl Window {
         }
         for (q, response) in self.response.iter_mut().enumerate() {
             let (ahead, size) = (q >= SHIFTS, q.abs_diff(SHIFTS));
-            for (m, lane) in response.iter_mut().enumerate() {
+            for (m, lane) in response.iter_mut().enumerate().take(BINS) {
                 let bin = (FIRST_BIN + m) * BIN_STEPS + SHIFTS;
                 let w = kernel[bin.abs_diff(q)];
                 let mut z = if q > bin { w.conj() } else { w };
@@ -233,7 +233,7 @@ impl Window {
                 *lane = (complex::abs2(z) / frame.energy) as f32;
             }
         }
-        self.slow = [0.0; BINS];
+        self.slow = [0.0; LANES];
         for size in SLOW_FIRST..=SLOW_LAST {
             let share = SLOW_FIRST as f32 / size as f32;
             let share = SLOW_LEFT * share * share * share * share;

@@ -96,6 +96,26 @@ pub fn wrap_angle(x: f64) -> f64 {
     if y > PI { y - TAU } else { y }
 }
 
+/// ln of a positive normal number to within 3e-11, in a third of the time of [`ln`]: for sums of many logarithms that model errors
+/// of more than that go into. Other arguments give some number.
+///
+/// With x = 2^e m, m in [√½, √2), and t = (m − 1)/(m + 1): `ln m = 2 artanh t = 2 (t + t³/3 + t⁵/5 + …)`, |t| < 0.172.
+#[inline]
+pub fn ln_short(x: f64) -> f64 {
+    const MANTISSA: u64 = (1 << 52) - 1;
+    const ONE: u64 = 1023 << 52;
+    let bits = x.to_bits();
+    let m = f64::from_bits(bits & MANTISSA | ONE);
+    let e = (bits >> 52 & 0x7FF) as i32 - 1023;
+    let (m, e) = if m > core::f64::consts::SQRT_2 { (0.5 * m, e + 1) } else { (m, e) };
+    let t = (m - 1.0) / (m + 1.0);
+    let s = t * t;
+    let odd = 1.0
+        + s * (1.0 / 3.0
+            + s * (1.0 / 5.0 + s * (1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s * (1.0 / 13.0))))));
+    f64::from(e) * core::f64::consts::LN_2 + 2.0 * t * odd
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,5 +133,16 @@ mod tests {
     fn signed_zero_ties_take_the_first_argument() {
         assert_eq!(max_f64(-0.0, 0.0).to_bits(), (-0.0f64).to_bits());
         assert_eq!(min_f64(0.0, -0.0).to_bits(), 0.0f64.to_bits());
+    }
+
+    #[test]
+    fn the_short_logarithm_is_near_the_long_one() {
+        let mut x = 1e-300;
+        while x < 1e300 {
+            let (short, long) = (ln_short(x), ln(x));
+            assert!((short - long).abs() < 3e-11 + 1e-15 * long.abs(), "{x}: {short} for {long}");
+            x *= 1.003_7;
+        }
+        assert_eq!(ln_short(1.0), 0.0);
     }
 }

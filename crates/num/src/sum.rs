@@ -68,15 +68,20 @@ impl Welford {
     }
 }
 
-/// Median of `values`, which it sorts; the mean of the middle two for an even count; `None` if empty.
+/// Median of `values`, which it puts into another order; the mean of the middle two for an even count; `None` if empty.
 /// Values must be finite.
 pub fn median_in_place(values: &mut [f64]) -> Option<f64> {
     let n = values.len();
     if n == 0 {
         return None;
     }
-    values.sort_unstable_by(f64::total_cmp);
-    Some(if n % 2 == 1 { values[n / 2] } else { 0.5 * (values[n / 2 - 1] + values[n / 2]) })
+    // The middle one alone: a whole order costs three times as much at a hundred values.
+    let (below, &mut middle, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    if n % 2 == 1 {
+        return Some(middle);
+    }
+    let lower = below.iter().copied().max_by(f64::total_cmp)?;
+    Some(0.5 * (lower + middle))
 }
 
 #[cfg(test)]

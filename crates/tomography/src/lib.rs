@@ -73,6 +73,8 @@ pub enum Abstention {
         /// [`Config::min_links`].
         need: u16,
     },
+    /// People are followed by other means, and the cycle's time belongs to those: see [`Plan::leave_out`].
+    Followed,
     /// Enough links, but too few distinct segments between places: both directions of a link see the same.
     TooFewPaths {
         /// Distinct segments.
@@ -329,6 +331,12 @@ impl Plan {
         }
     }
 
+    /// The outcome of a cycle without an image, because people are followed by other means; `detections` is cleared.
+    pub fn leave_out(&self, detections: &mut Vec<Detection>) -> Outcome<'static> {
+        detections.clear();
+        Outcome::Abstained(Abstention::Followed)
+    }
+
     /// The part of a position's error that does not average out over cycles, in metres (1 sigma along x and y), for an
     /// image from `paths` distinct segments: P paths divide a room of area A into about P cells, and reflections,
     /// which the model does not know, move a person by about a cell. `σ = c √(A/P)`, see [`Config::model_error_cells`].
@@ -391,6 +399,7 @@ impl Canonical for Abstention {
                 out.u16(*have);
                 out.u16(*need);
             }
+            Abstention::Followed => out.u8(3),
         }
     }
 }

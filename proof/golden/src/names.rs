@@ -513,7 +513,7 @@ impl<'a> Walk<'a> {
         if self.code("imaged", 2)? == 1 {
             self.within("motion image", Self::reconstruction)?;
             self.option("shadowing image", |w, name| w.within(name, Self::reconstruction))?;
-        } else if self.code("why there is no image", 3)? > 0 {
+        } else if matches!(self.code("why there is no image", 4)?, 1 | 2) {
             self.u16s(&["have", "need"])?;
         }
         self.option("follower", |w, name| {

@@ -13,7 +13,7 @@ pub use cycle::{
     Presence, Quality, Witness, Zone, cycle, links, nodes, presence,
 };
 pub use live::Live;
-pub use status::{ComputeUs, Last, LogStatus, Status, status};
+pub use status::{ComputeUs, Last, LogStatus, StageUs, Status, status};
 
 pub use world::{Happening, Room, Sensor, World, WorldEvent, WorldLink, WorldPerson, world};
 
@@ -80,6 +80,15 @@ pub struct Dropped {
 pub struct Stopped {
     /// Why.
     pub reason: String,
+}
+
+/// The answer of `/api/v1`: what is served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Index {
+    /// Always `wavewitness`.
+    pub service: &'static str,
+    /// Paths, each with its method if that is not GET, and an example of what it takes.
+    pub endpoints: Vec<&'static str>,
 }
 
 /// The answer of `/health`.

@@ -4,6 +4,7 @@ use super::cycle::{Link, Node, Presence, Zone};
 use crate::clock::iso8601;
 use crate::privacy;
 use crate::status::{Served, Snapshot};
+use crate::timings::{CYCLE_BUDGET_US, Durations, PartTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub struct Status {
     pub kernel_dropped_datagrams: u64,
     /// From tick to witness; `null` before a cycle.
     pub compute_us: Option<ComputeUs>,
+    /// Parts of a cycle against their budgets, in the order in which they are done; empty before a cycle.
+    pub stages_us: Vec<StageUs>,
     /// Rejected datagrams by reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// Clients that stay: WebSockets and streams.
@@ -84,8 +87,38 @@ pub struct ComputeUs {
     pub p50: f64,
     /// 99th percentile of the last two minutes.
     pub p99: f64,
+    /// Maximum of the last two minutes.
+    pub recent_max: f64,
     /// Since the start.
     pub max: f64,
+    /// What a cycle has.
+    pub budget: u32,
+}
+
+fn compute_us(times: &Durations) -> Option<ComputeUs> {
+    let [p50, p99, recent_max] = times.recent_us()?;
+    let [.., max] = times.summary_us()?;
+    Some(ComputeUs { p50, p99, recent_max, max, budget: CYCLE_BUDGET_US })
+}
+
+/// Times of a part of a cycle in the last two minutes, microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct StageUs {
+    /// The stage that it ends with; the stages before it, since the last that is named, count with it.
+    pub stage: &'static str,
+    /// Median.
+    pub p50: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Maximum.
+    pub max: f64,
+    /// How long it may take. All budgets make that of a cycle.
+    pub budget: u32,
+}
+
+fn stage_us(time: PartTime) -> StageUs {
+    let PartTime { part, recent_us: [p50, p99, max] } = time;
+    StageUs { stage: part.name(), p50, p99, max, budget: part.budget_us() }
 }
 
 /// The witness log as of its last checkpoint.
@@ -117,8 +150,8 @@ pub struct Last {
     pub gate: &'static str,
 }
 
-/// The status of a hub, as its privacy mode allows it.
-pub fn status(snapshot: &Snapshot, now: Timestamp) -> Status {
+/// The status of a hub, as its privacy mode allows it; `parts` as [`crate::timings::Timings::parts`] gives them.
+pub fn status(snapshot: &Snapshot, parts: Vec<PartTime>, now: Timestamp) -> Status {
     let frame = snapshot.frame.as_ref();
     let cycle = snapshot.cycle.as_deref();
     let not_ready = snapshot.not_ready();
@@ -140,7 +173,8 @@ pub fn status(snapshot: &Snapshot, now: Timestamp) -> Status {
         missed_cycles: snapshot.missed,
         overflow_datagrams: snapshot.overflow,
         kernel_dropped_datagrams: snapshot.kernel_dropped,
-        compute_us: snapshot.compute.summary_us().map(|[p50, p99, max]| ComputeUs { p50, p99, max }),
+        compute_us: compute_us(&snapshot.compute),
+        stages_us: parts.into_iter().map(stage_us).collect(),
         rejected: snapshot.rejects.clone(),
         clients: snapshot.clients,
         dropped_cycles: snapshot.dropped,

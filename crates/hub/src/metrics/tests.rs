@@ -105,7 +105,7 @@ fn full() -> Status {
     timings.late(80_000);
     timings.written(300_000);
     timings.sync(12_000_000);
-    timings.published(2_000_000);
+    timings.published(2_000_000, 1_000_000);
     status
 }
 

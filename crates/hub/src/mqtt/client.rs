@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 const QUEUE: usize = 512;
 /// The broker takes a silent hub for dead after one and a half of these.
 const KEEP_ALIVE_S: u16 = 10;
+/// Longest message that the broker may send, bytes: several times the discovery message of the largest hub.
+const LONGEST: u32 = 1 << 20;
 /// Between two attempts to connect.
 const RETRY: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
@@ -36,6 +38,7 @@ fn options(config: &MqttConfig) -> Result<MqttOptions, String> {
     let id = format!("wavewitness-{}", config.device_id());
     let mut options = MqttOptions::new(id, (config.host.as_str(), config.port));
     options.set_keep_alive(KEEP_ALIVE_S);
+    options.set_max_packet_size(Some(LONGEST));
     let farewell = Session::new(config.clone()).farewell();
     options.set_last_will(LastWill::new(
         farewell.topic,

@@ -137,6 +137,15 @@ impl Components<'_> {
             });
             let key = format!("node_{number}_rate");
             self.add(&key, "sensor", &format!("Node {number} rate"), &topic, "rate_hz", rate);
+            // On is connected: what is not silent.
+            let heard = json!({
+                "device_class": "connectivity",
+                "payload_on": "OFF",
+                "payload_off": "ON",
+                "entity_category": "diagnostic",
+            });
+            let key = format!("node_{number}_heard");
+            self.add(&key, "binary_sensor", &format!("Node {number} heard"), &topic, "silent", heard);
             if node.rssi_dbm.is_some() {
                 let rssi = json!({
                     "device_class": "signal_strength",

@@ -5,6 +5,7 @@
 
 mod client;
 mod discovery;
+mod remains;
 mod session;
 mod states;
 

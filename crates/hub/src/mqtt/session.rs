@@ -1,9 +1,11 @@
 //! What is sent when: a state machine without I/O.
 
+use super::remains::Remains;
 use super::{MqttConfig, discovery, states};
 use crate::message::{Cycle, FallWatch, Presence};
 use crate::status::Snapshot;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Below the threshold by this much, occupancy is given up; between the two the last word stays.
@@ -62,6 +64,11 @@ pub struct Session {
     slots: states::Slots,
     /// The discovery payload that was sent last.
     announced: Option<String>,
+    /// What the broker had before that; only the first message of a session says it.
+    remains: Remains,
+    remains_known: bool,
+    /// Topics whose last states were taken from the broker.
+    cleared: BTreeSet<String>,
     available: Option<bool>,
     /// Time of the fall that was told last; a fall from before the session is not news.
     fall: Option<String>,
@@ -77,15 +84,24 @@ impl Session {
             occupied: None,
             slots: states::Slots::default(),
             announced: None,
+            remains: Remains::default(),
+            remains_known: false,
+            cleared: BTreeSet::new(),
             available: None,
             fall: None,
             begun: false,
         }
     }
 
-    /// Where Home Assistant says that it has started, and where it sends the threshold.
-    pub fn subscriptions(&self) -> [String; 2] {
-        [format!("{}/status", self.config.discovery_prefix), self.config.topic("threshold/set")]
+    /// Where Home Assistant says that it has started, where it sends the threshold, and where the discovery message of the start
+    /// before may stand.
+    pub fn subscriptions(&self) -> [String; 3] {
+        let birth = format!("{}/status", self.config.discovery_prefix);
+        [birth, self.config.topic("threshold/set"), self.discovery_topic()]
+    }
+
+    fn discovery_topic(&self) -> String {
+        format!("{}/device/{}/config", self.config.discovery_prefix, self.config.device_id())
     }
 
     /// The broker is new, or Home Assistant is: everything is told again with the next states.
@@ -99,7 +115,15 @@ impl Session {
     /// # Errors
     /// If it is a threshold that is no number or out of range.
     pub fn received(&mut self, topic: &str, payload: &[u8]) -> Result<(), String> {
-        let [birth, set] = self.subscriptions();
+        let [birth, set, discovery] = self.subscriptions();
+        if topic == discovery {
+            // What we said ourselves comes back, too.
+            if self.announced.as_ref().is_none_or(|own| own.as_bytes() != payload) && !self.remains_known {
+                self.remains = Remains::of(payload, &self.config.prefix);
+            }
+            self.remains_known = true;
+            return Ok(());
+        }
         if topic == birth {
             if payload == b"online" {
                 self.forget();
@@ -127,12 +151,7 @@ impl Session {
     pub fn tick(&mut self, view: &View) -> Vec<Publication> {
         let mut out = Vec::new();
         let cycle = &*view.cycle;
-        let config = discovery::discovery(&self.config, cycle).to_string();
-        let topic = format!("{}/device/{}/config", self.config.discovery_prefix, self.config.device_id());
-        if self.announced.as_ref() != Some(&config) {
-            out.push(Publication { topic, payload: config.clone(), retain: true });
-            self.announced = Some(config);
-        }
+        self.announce(cycle, &mut out);
         let available = view.age_ms <= STALE_MS && !view.faulty;
         if self.available.replace(available) != Some(available) {
             let payload = if available { "online" } else { "offline" }.to_owned();
@@ -165,6 +184,26 @@ impl Session {
         }
         self.begun = true;
         out
+    }
+
+    /// What the hub has, if that was not told yet; what it had, if the broker still does.
+    fn announce(&mut self, cycle: &Cycle, out: &mut Vec<Publication>) {
+        let mut config = discovery::discovery(&self.config, cycle);
+        let mut unused = BTreeSet::new();
+        if let Some(components) = config["components"].as_object_mut() {
+            unused = self.remains.gone(components, cycle, &self.config.prefix);
+        }
+        let config = config.to_string();
+        if self.announced.as_ref() != Some(&config) {
+            out.push(Publication { topic: self.discovery_topic(), payload: config.clone(), retain: true });
+            self.announced = Some(config);
+        }
+        for topic in unused {
+            if self.cleared.insert(topic.clone()) {
+                // An empty message takes a kept one away.
+                out.push(Publication { topic, payload: String::new(), retain: true });
+            }
+        }
     }
 
     /// The event of a fall that was not told yet.

@@ -5,7 +5,7 @@ use crate::publish::{Published, Update};
 use crate::server::websocket::{
     self, MOST_REQUESTS, PING_EVERY, SEND_TIMEOUT, SILENCE_TIMEOUT, Socket, farewell, offence,
 };
-use crate::server::{Shared, stopping};
+use crate::server::{Shared, Stay};
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
@@ -75,8 +75,8 @@ fn refuse(text: std::fmt::Arguments<'_>) -> Response {
 }
 
 fn start(shared: Shared, request: Request, kind: Kind, rate_hz: f64) -> Response {
-    websocket::accept(&shared.clone(), request, async move |socket: Socket| {
-        serve(socket, shared, kind, rate_hz).await
+    websocket::accept(&shared.clone(), request, async move |socket: Socket, stay: Stay| {
+        serve(socket, stay, shared, kind, rate_hz).await
     })
 }
 
@@ -101,9 +101,9 @@ fn answer(message: &Message) -> Option<Message> {
     (said["type"] == "ping").then(|| text(&json!({ "type": "pong" })))
 }
 
-async fn serve(socket: Socket, shared: Shared, kind: Kind, rate_hz: f64) {
+async fn serve(socket: Socket, mut stay: Stay, shared: Shared, kind: Kind, rate_hz: f64) {
     let (mut sink, mut source) = socket.split();
-    let (mut messages, mut stop) = (shared.messages.subscribe(), shared.stop.clone());
+    let mut messages = shared.messages.subscribe();
     let least = Duration::from_secs_f64(0.999 / rate_hz - 0.025);
     let mut ping = tokio::time::interval(PING_EVERY);
     let (mut requests, mut end) = (0, None);
@@ -159,7 +159,7 @@ async fn serve(socket: Socket, shared: Shared, kind: Kind, rate_hz: f64) {
                 }
                 next = Some(Message::Ping(Bytes::new()));
             }
-            () = stopping(&mut stop) => break,
+            _ = stay.over() => break,
         }
     }
     let _ = tokio::time::timeout(SEND_TIMEOUT, sink.send(Message::Close(end))).await;

@@ -1,7 +1,7 @@
 //! In front of every route: whose page it is, who asks, and whether that role may.
 
-use super::{Shared, rest};
-use crate::access::{Access, Role};
+use super::{Shared, Stay, rest};
+use crate::access::{Access, Role, TokenHash};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -168,8 +168,10 @@ fn judge(shared: &Shared, request: &Request) -> Verdict {
 }
 
 /// The layer.
-pub async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub async fn guard(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let Verdict { answer, origin, preflight, changes } = judge(&shared, &request);
+    let came_with = token(&request).map(TokenHash::of);
+    request.extensions_mut().insert(Stay::new(&shared, came_with));
     let mut response = match answer {
         Some(response) => response,
         None if changes => match tokio::time::timeout(CHANGE_TIMEOUT, next.run(request)).await {

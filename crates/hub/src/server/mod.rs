@@ -16,7 +16,7 @@ pub use rest::{error, index, refused};
 pub use subscription::{Delivery, Outgoing, Subscription, Wish};
 pub use tls::acceptor;
 
-use crate::access::Access;
+use crate::access::{Access, TokenHash};
 use crate::clock::Clock;
 use crate::config::HubConfig;
 use crate::dashboard;
@@ -27,7 +27,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -52,7 +52,7 @@ pub struct Shared {
     pub max_clients: u32,
     /// Where the log is that is served; `None` to serve none.
     pub data_dir: Option<PathBuf>,
-    /// Where room and nodes are, as [`crate::dashboard::places`] gives it.
+    /// Where room, nodes and zones are, as [`crate::dashboard::places`] gives it.
     pub geometry: Arc<serde_json::Value>,
     /// The peer's protocol.
     pub peer: crate::peer::Setup,
@@ -85,7 +85,11 @@ impl Shared {
             max_clients: config.max_clients,
             data_dir: None,
             peer: crate::peer::Setup::new(config),
-            geometry: Arc::new(dashboard::places(&config.engine.geometry, config.privacy.mode)),
+            geometry: Arc::new(dashboard::places(
+                &config.engine.geometry,
+                &config.zones,
+                config.privacy.mode,
+            )),
             access,
             failures: Failures::default(),
             clock: Clock::start(),
@@ -96,7 +100,20 @@ impl Shared {
 
 /// Who may do what, as of the last reload.
 #[derive(Clone)]
-pub struct Door(Arc<Mutex<(Arc<Access>, Option<TlsAcceptor>)>>);
+pub struct Door(Arc<watch::Sender<Open>>);
+
+/// What a configuration makes of the door.
+struct Open {
+    access: Arc<Access>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Open {
+    fn new(access: &Access) -> Result<Open, String> {
+        let tls = access.tls.as_ref().map(|(cert, key)| acceptor(cert, key)).transpose()?;
+        Ok(Open { access: Arc::new(access.clone()), tls })
+    }
+}
 
 impl Door {
     /// Opens with a configuration.
@@ -104,31 +121,66 @@ impl Door {
     /// # Errors
     /// If certificate or key can't be used.
     pub fn new(access: &Access) -> Result<Door, String> {
-        Ok(Door(Arc::new(Mutex::new(Door::parts(access)?))))
+        Ok(Door(Arc::new(watch::Sender::new(Open::new(access)?))))
     }
 
-    fn parts(access: &Access) -> Result<(Arc<Access>, Option<TlsAcceptor>), String> {
-        let tls = access.tls.as_ref().map(|(cert, key)| acceptor(cert, key)).transpose()?;
-        Ok((Arc::new(access.clone()), tls))
-    }
-
-    /// Takes another configuration for every request and connection from now on.
+    /// Takes another configuration for every request and connection from now on; a client that stays is sent away if its
+    /// token is no longer known.
     ///
     /// # Errors
     /// If certificate or key can't be used; nothing is changed then.
     pub fn reload(&self, access: &Access) -> Result<(), String> {
-        let parts = Door::parts(access)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = parts;
+        self.0.send_replace(Open::new(access)?);
         Ok(())
     }
 
     /// The present configuration.
     pub fn current(&self) -> Arc<Access> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).0)
+        Arc::clone(&self.0.borrow().access)
     }
 
     fn tls(&self) -> Option<TlsAcceptor> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.0.borrow().tls.clone()
+    }
+}
+
+/// Why a client that stays must go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// The hub stops.
+    Stopping,
+    /// Its token was taken away, or tokens came and it has none.
+    Revoked,
+}
+
+/// How long a client may stay.
+#[derive(Clone)]
+pub(crate) struct Stay {
+    stop: watch::Receiver<bool>,
+    door: watch::Receiver<Open>,
+    token: Option<TokenHash>,
+}
+
+impl Stay {
+    /// Of a client that came with this token.
+    pub(crate) fn new(shared: &Shared, token: Option<TokenHash>) -> Stay {
+        Stay { stop: shared.stop.clone(), door: shared.access.0.subscribe(), token }
+    }
+
+    /// Returns when the client must go. Nothing is lost if it is not awaited to its end.
+    pub(crate) async fn over(&mut self) -> Farewell {
+        let Stay { stop, door, token } = self;
+        tokio::select! {
+            () = stopping(stop) => Farewell::Stopping,
+            () = revoked(door, *token) => Farewell::Revoked,
+        }
+    }
+}
+
+async fn revoked(door: &mut watch::Receiver<Open>, token: Option<TokenHash>) {
+    if door.wait_for(|open| !open.access.admits(token)).await.is_err() {
+        // Nobody is left who could take it away.
+        std::future::pending::<()>().await;
     }
 }
 

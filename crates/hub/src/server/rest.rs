@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wavewitness_types::Command;
 
 /// The routes.
@@ -32,16 +32,33 @@ pub fn routes() -> Router<Shared> {
         .route("/api/v1/asyncapi.json", get(asyncapi))
 }
 
+/// What is served, as [`index`] tells it.
+const ENDPOINTS: [&str; 20] = [
+    "/ws/v1",
+    "/ws/poses",
+    "/api/v1",
+    "/api/v1/events",
+    "/api/v1/stream",
+    "/api/v1/openapi.json",
+    "/api/v1/asyncapi.json",
+    "/metrics",
+    "/api/v1/geometry",
+    "/api/v1/witness?minutes=2",
+    "/log/checkpoint",
+    "/log/root.pub",
+    "/log/tile/…",
+    "/log/certificates/000000",
+    "/health",
+    "/health/live",
+    "/health/ready",
+    "/api/v1/status",
+    "/api/v1/world",
+    "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}",
+];
+
 /// The list of endpoints, for programs.
-pub async fn index() -> impl IntoResponse {
-    Json(json!({
-        "service": "wavewitness",
-        "endpoints": ["/ws/v1", "/ws/poses", "/api/v1/events", "/api/v1/stream", "/api/v1/openapi.json",
-                      "/api/v1/asyncapi.json", "/metrics", "/api/v1/geometry",
-                      "/api/v1/witness?minutes=2", "/log/checkpoint", "/log/root.pub", "/log/tile/…",
-                      "/log/certificates/000000", "/health", "/health/live", "/health/ready", "/api/v1/status",
-                      "/api/v1/world", "POST /api/v1/calibration {\"action\": \"start\" | \"cancel\" | \"clear\"}"],
-    }))
+pub async fn index() -> Json<message::Index> {
+    Json(message::Index { service: "wavewitness", endpoints: ENDPOINTS.to_vec() })
 }
 
 /// An error as every answer has it: `{"error": "…"}`.
@@ -95,7 +112,7 @@ async fn world(State(shared): State<Shared>) -> Response {
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    Json(message::status(&shared.status.snapshot(), shared.clock.now())).into_response()
+    Json(shared.status.message(shared.clock.now())).into_response()
 }
 
 async fn openapi() -> Json<Value> {
@@ -161,5 +178,25 @@ async fn calibrate(
             (StatusCode::ACCEPTED, Json(accepted)).into_response()
         }
         Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "the hub is busy or stopping: try again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_endpoint_of_the_list_is_described_for_machines() {
+        let (openapi, asyncapi) = (schema::openapi(), schema::asyncapi());
+        let streams = asyncapi["channels"].as_object().unwrap();
+        for endpoint in ENDPOINTS {
+            let path = endpoint.split(' ').find(|w| w.starts_with('/')).unwrap();
+            let path = path.split('?').next().unwrap();
+            let asked = match path.strip_prefix("/log/") {
+                Some(_) => !openapi["paths"]["/log/{name}"].is_null(),
+                None => !openapi["paths"][path].is_null(),
+            };
+            assert!(asked || streams.values().any(|c| c["address"] == path), "{endpoint}");
+        }
     }
 }

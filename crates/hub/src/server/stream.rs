@@ -1,12 +1,12 @@
 //! The same topics over plain HTTP: Server-Sent Events, and one JSON text a line.
 
 use super::subscription::{Delivery, Outgoing, Subscription, Wish};
-use super::{Place, Shared, rest};
+use super::{Place, Shared, Stay, rest};
 use crate::message::live::{Heartbeat, Live, Missed, Refusal};
 use crate::publish::{Format, Rendered};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -60,12 +60,13 @@ impl Framing {
 
 async fn events(
     State(shared): State<Shared>,
+    Extension(stay): Extension<Stay>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
     let after = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     match wish(&query) {
-        Ok(wish) if wish.format == Format::Json => respond(&shared, wish, Framing::Events, after),
+        Ok(wish) if wish.format == Format::Json => respond(&shared, stay, wish, Framing::Events, after),
         Ok(_) => {
             let (field, value) = ("format".to_owned(), "binary".to_owned());
             rest::refused(Refusal { field, value, allowed: "json".to_owned() })
@@ -74,10 +75,14 @@ async fn events(
     }
 }
 
-async fn lines(State(shared): State<Shared>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+async fn lines(
+    State(shared): State<Shared>,
+    Extension(stay): Extension<Stay>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Response {
     match wish(&query) {
-        Ok(wish) if wish.format == Format::Json => respond(&shared, wish, Framing::Lines, None),
-        Ok(wish) => respond(&shared, wish, Framing::Sequence, None),
+        Ok(wish) if wish.format == Format::Json => respond(&shared, stay, wish, Framing::Lines, None),
+        Ok(wish) => respond(&shared, stay, wish, Framing::Sequence, None),
         Err(refusal) => rest::refused(refusal),
     }
 }
@@ -96,7 +101,7 @@ fn wish(query: &BTreeMap<String, String>) -> Result<Wish, Refusal> {
 /// One client's stream.
 struct Streaming {
     _place: Place,
-    shared: Shared,
+    stay: Stay,
     subscription: Subscription,
     framing: Framing,
     format: Format,
@@ -107,7 +112,7 @@ struct Streaming {
     ended: bool,
 }
 
-fn respond(shared: &Shared, wish: Wish, framing: Framing, after: Option<u64>) -> Response {
+fn respond(shared: &Shared, stay: Stay, wish: Wish, framing: Framing, after: Option<u64>) -> Response {
     let Some(place) = Place::take(shared) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many clients\n").into_response();
     };
@@ -120,7 +125,7 @@ fn respond(shared: &Shared, wish: Wish, framing: Framing, after: Option<u64>) ->
     let streaming = Streaming {
         _place: place,
         subscription: Subscription::new(&shared.messages, shared.status.clone(), wish),
-        shared: shared.clone(),
+        stay,
         framing,
         format,
         first: Some(first),
@@ -146,14 +151,13 @@ impl Streaming {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let mut stop = self.shared.stop.clone();
         let mut beat = Box::pin(tokio::time::sleep(HEARTBEAT_EVERY));
         while !self.ended {
             let mut out = Vec::new();
             tokio::select! {
                 delivery = self.subscription.next() => self.take(delivery, &mut out),
                 () = &mut beat => self.beat(&mut out),
-                () = super::stopping(&mut stop) => return None,
+                _ = self.stay.over() => return None,
             }
             if !out.is_empty() {
                 return Some(out);

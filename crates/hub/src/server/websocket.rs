@@ -1,7 +1,7 @@
 //! WebSocket: `/ws/v1` with subscriptions, and `/ws/poses`, every cycle whole.
 
 use super::subscription::{Delivery, Outgoing, Subscription, Wish};
-use super::{Place, Shared, guard, rest};
+use super::{Farewell, Place, Shared, Stay, guard, rest};
 use crate::message::live::Live;
 use crate::publish::{Format, Rendered};
 use crate::status::Status;
@@ -67,10 +67,10 @@ async fn subscribe(
 
 fn upgrade(shared: Shared, request: Request, wish: Wish) -> Response {
     let asked = guard::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).any(|p| p == SUBPROTOCOL);
-    let mut response = accept(&shared.clone(), request, async move |socket: Socket| {
+    let mut response = accept(&shared.clone(), request, async move |socket: Socket, stay: Stay| {
         let (sink, source) = socket.split();
         let subscription = Subscription::new(&shared.messages, shared.status.clone(), wish.clone());
-        let client = Client { sink, shared, wish, subscription, requests: 0, malformed: 0 };
+        let client = Client { sink, shared, stay, wish, subscription, requests: 0, malformed: 0 };
         client.run(source).await;
     });
     if asked && response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -83,7 +83,7 @@ fn upgrade(shared: Shared, request: Request, wish: Wish) -> Response {
 /// places of those that stay until `serve` returns.
 pub(crate) fn accept<Serve, Served>(shared: &Shared, mut request: Request, serve: Serve) -> Response
 where
-    Serve: FnOnce(Socket) -> Served + Send + 'static,
+    Serve: FnOnce(Socket, Stay) -> Served + Send + 'static,
     Served: Future<Output = ()> + Send,
 {
     let Some(accept) = upgrade_key(request.headers()) else {
@@ -93,6 +93,7 @@ where
     let Some(place) = Place::take(shared) else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many clients\n").into_response();
     };
+    let stay = request.extensions().get::<Stay>().cloned().unwrap_or_else(|| Stay::new(shared, None));
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let _place = place;
@@ -103,7 +104,7 @@ where
             .write_buffer_size(16 << 10)
             .max_write_buffer_size(1 << 20);
         let io = TokioIo::new(upgraded);
-        serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await).await;
+        serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(limits)).await, stay).await;
     });
     Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
@@ -128,6 +129,7 @@ enum Next {
 struct Client {
     sink: futures_util::stream::SplitSink<Socket, Message>,
     shared: Shared,
+    stay: Stay,
     wish: Wish,
     subscription: Subscription,
     requests: u32,
@@ -170,7 +172,6 @@ pub(crate) fn offence(error: &tungstenite::Error, status: &Status) -> Option<Clo
 
 impl Client {
     async fn run(mut self, mut source: futures_util::stream::SplitStream<Socket>) {
-        let mut stop = self.shared.stop.clone();
         let hello = wire(Rendered::of(&Live::Hello((self.shared.hello)()), Format::Json));
         let mut next = self.send([hello]).await;
         if matches!(next, Next::GoOn) && !self.wish.topics.is_empty() {
@@ -194,7 +195,10 @@ impl Client {
                         Next::Close(None)
                     }
                 }
-                () = super::stopping(&mut stop) => close(CloseCode::Away, "the hub stops"),
+                why = self.stay.over() => match why {
+                    Farewell::Stopping => close(CloseCode::Away, "the hub stops"),
+                    Farewell::Revoked => close(CloseCode::Policy, "this token is not known any more"),
+                },
             };
         }
         if let Next::Close(frame) = next {

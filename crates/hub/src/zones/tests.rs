@@ -62,9 +62,10 @@ fn frame(cycle: u64, presence: Presence, count: Count, people: Vec<Person>) -> P
 
 /// Sofa at x 0 to 2 m, desk at x 2 to 4 m, both over the whole depth of 3 m.
 fn zones() -> Zones {
+    let at = |name, min_m, max_m| ZoneConfig::new(name, Shape::Box { min_m, max_m }).unwrap();
     Zones::new(&[
-        ZoneConfig::new("sofa", [0.0, 0.0, -1.0], [2.0, 3.0, 3.0]).unwrap(),
-        ZoneConfig::new("desk", [2.0, 0.0, -1.0], [4.0, 3.0, 3.0]).unwrap(),
+        at("sofa", [0.0, 0.0, -1.0], [2.0, 3.0, 3.0]),
+        at("desk", [2.0, 0.0, -1.0], [4.0, 3.0, 3.0]),
     ])
 }
 
@@ -161,6 +162,27 @@ fn motion_is_of_somebody_inside_who_was_measured() {
         assert_eq!(said[0].motion, Some(Some(expected)));
         assert_eq!(said[1].motion, Some(Some(false)));
     }
+}
+
+#[test]
+fn an_outline_goes_around_corners_and_any_height_is_its_own() {
+    // An L: the corner beyond (2, 1.5) is not part of it, though it is within its extent.
+    let outline =
+        || Outline::new(&[[0.0, 0.0], [4.0, 0.0], [4.0, 1.5], [2.0, 1.5], [2.0, 3.0], [0.0, 3.0]]).unwrap();
+    let zone = |name, z_m| ZoneConfig::new(name, Shape::Prism { outline: outline(), z_m }).unwrap();
+    let said = |x, y| {
+        let mut zones =
+            Zones::new(&[zone("any", None), zone("low", Some([0.0, 0.5])), zone("room", Some([0.0, 2.5]))]);
+        let of = |c| frame(c, present(PresenceBasis::EmptyRoom), count(1), vec![person(x, y, 0.1)]);
+        states(&after(&mut zones, &mut 0, 1.0, of))
+    };
+    // Everybody's middle is at 1 m.
+    assert_eq!(said(1.0, 2.5), ["occupied", "vacant", "occupied"]);
+    assert_eq!(said(3.5, 0.5), ["occupied", "vacant", "occupied"]);
+    assert_eq!(said(3.5, 2.5), ["vacant"; 3], "within the extent, not within the outline");
+    let flat = ZoneConfig::new("flat", Shape::Prism { outline: outline(), z_m: Some([1.0, 1.0]) });
+    assert!(flat.unwrap_err().to_string().contains("zone.z_m = 1 to 1"));
+    assert_eq!(zone("any", None).floor_m(), outline().corners());
 }
 
 #[test]
