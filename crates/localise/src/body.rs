@@ -4,6 +4,7 @@ use crate::Config;
 use crate::filter::{Estimate, Filter};
 use crate::path::Path;
 use crate::sequence::Sequence;
+use crate::window::LENGTH_S;
 use wavewitness_num::math;
 use wavewitness_types::{Followed, Room, Timestamp};
 
@@ -138,13 +139,21 @@ impl Body {
         };
         let factor = config.inflation * config.inflation;
         let least = config.least_sd_m * config.least_sd_m;
+        // A turn is hardly seen before its window is over. At a rate r it leaves r v² ∫ s² ds an axis over that time.
+        let unseen_s = LENGTH_S + ahead_s;
+        let speed2 = e.mean[2] * e.mean[2] + e.mean[3] * e.mean[3];
+        let turned = if self.held.is_some() {
+            0.0
+        } else {
+            config.turn_hz * speed2 * unseen_s * unseen_s * unseen_s / 3.0
+        };
         for r in 0..4 {
             // x, y, their velocities among x, y, z, and theirs.
             let row = r + r / 2;
             for c in 0..4 {
                 out.covariance[row][c + c / 2] = factor * e.covariance[r][c];
             }
-            out.covariance[row][row] += least;
+            out.covariance[row][row] += if r < 2 { least + turned } else { least };
         }
         for k in 0..2 {
             let velocity = if self.held.is_some() { 0.0 } else { e.mean[2 + k] };

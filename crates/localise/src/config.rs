@@ -3,9 +3,9 @@
 wavewitness_types::stage_config! {
     /// The follower of walkers.
     pub struct Config in "localise" {
-        /// Whether it runs at all. Two people are mostly shown as one, and it takes a cabinet that slides, or a machine that turns
-        /// while somebody is there, for a walker.
-        enabled: bool = true, false, true;
+        /// Whether it runs at all. Off by default: two people are mostly shown as one, and it takes a cabinet that slides, or a machine
+        /// that turns while somebody is there, for a walker.
+        enabled: bool = false, false, true;
         /// Wavelength of the carrier, m (0.123: channel 6).
         wavelength_m: f64 = 0.123, 0.03, 0.4;
         /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
@@ -72,6 +72,6 @@ wavewitness_types::stage_config! {
         /// Added to the deviation of each axis, m.
         least_sd_m: f64 = 0.15, 0.0, 2.0;
         /// Factor on the deviation: what the model lacks.
-        inflation: f64 = 1.4, 0.1, 10.0;
+        inflation: f64 = 1.1, 0.1, 10.0;
     }
 }
