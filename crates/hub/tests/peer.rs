@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use wavewitness_num::math;
 
 async fn socket(http: SocketAddr, path: &str) -> Socket {
     let request = format!("ws://{http}{path}").into_client_request().unwrap();
@@ -48,13 +49,13 @@ fn is_drawn_where_it_is(ours: &Value, theirs: &Value) {
     }
     let speed = [0, 1, 2].map(|k| number(&ours["velocity_m_s"][k])).iter().map(|v| v * v).sum::<f64>().sqrt();
     let score = number(&theirs["motion_score"]);
-    assert!((score - (100.0 * speed / 1.4).min(100.0)).abs() < 0.1, "{score} at {speed} m/s");
+    assert!((score - math::min_f64(100.0 * speed / 1.4, 100.0)).abs() < 0.1, "{score} at {speed} m/s");
     if let Some(heading) = ours["heading"]["rad"].as_f64() {
         let facing = number(&theirs["facing"]);
         // Their figure looks along +z, turned from x towards z.
-        let looks = [-facing.sin(), -facing.cos()];
+        let looks = [-math::sin(facing), -math::cos(facing)];
         assert!(
-            (looks[0] - heading.cos()).abs() + (looks[1] - heading.sin()).abs() < 1e-3,
+            (looks[0] - math::cos(heading)).abs() + (looks[1] - math::sin(heading)).abs() < 1e-3,
             "{heading} {facing}"
         );
     }
