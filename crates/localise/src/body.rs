@@ -2,7 +2,9 @@
 
 use crate::Config;
 use crate::filter::{Estimate, Filter};
+use crate::path::Path;
 use crate::sequence::Sequence;
+use crate::window::LENGTH_S;
 use wavewitness_num::math;
 use wavewitness_types::{Followed, Room, Timestamp};
 
@@ -15,6 +17,8 @@ const WALKS: f64 = 0.3;
 const SHOWN: f64 = 0.5;
 /// Most evidence that is remembered, nats.
 const MOST_EVIDENCE: f64 = 20.0;
+/// Least that is remembered against somebody unknown.
+pub(crate) const LEAST_EVIDENCE: f64 = -2.0;
 
 /// A filter and its history.
 #[derive(Clone, Debug)]
@@ -62,31 +66,43 @@ impl Body {
     }
 
     /// Begins anew: anywhere, nothing proven.
-    pub fn scatter(&mut self, config: &Config, room: &Room, sequence: &mut Sequence) {
-        self.filter.scatter(config.search as usize, config, room, sequence);
+    pub fn scatter(&mut self, config: &Config, room: &Room, paths: &[Path], sequence: &mut Sequence) {
+        self.filter.scatter(config.search as usize, config, room, paths, sequence);
         (self.evidence, self.way_m, self.travelled) = (0.0, [0.0; 2], false);
     }
 
-    /// The estimate is now that of the particles' time.
-    pub fn go(&mut self, config: &Config) {
+    /// What is left of the evidence before this window's, of which `gained` nats are new.
+    fn sum(&self, gained: f64, dt_s: f64, config: &Config) -> f64 {
+        math::exp(-config.forget_hz * dt_s) * self.evidence + gained
+    }
+
+    /// The search's window was weighed.
+    pub fn search(&mut self, gained: f64, config: &Config) {
+        let dt_s = self.go(config);
+        self.evidence = math::max_f64(LEAST_EVIDENCE, self.sum(gained, dt_s, config));
+    }
+
+    /// The estimate is now that of the particles' time. Returns the time since the last one, s.
+    fn go(&mut self, config: &Config) -> f64 {
         let dt_s = math::min_f64(self.at.seconds_since(self.estimated), LONGEST_AHEAD_S);
         self.estimated = self.at;
         for k in 0..2 {
             self.way_m[k] += dt_s * self.filter.estimate.mean[2 + k];
         }
         self.travelled |= math::hypot(self.way_m[0], self.way_m[1]) > config.travel_m;
+        dt_s
     }
 
     /// A window was weighed: `gained` nats better explained with him.
     pub fn learn(&mut self, gained: f64, config: &Config) {
-        self.go(config);
+        let dt_s = self.go(config);
         let e = self.filter.estimate;
         if gained > SHOWN {
             self.shown = self.at;
         }
         // Who stands shows nothing: that is no evidence against him.
         if e.standing < STANDS || gained > 0.0 {
-            self.evidence = math::min_f64(MOST_EVIDENCE, (1.0 - config.forget) * self.evidence + gained);
+            self.evidence = math::min_f64(MOST_EVIDENCE, self.sum(gained, dt_s, config));
         }
         if let Some(held) = &mut self.held {
             // Chance moves the mean; he is held until it is a deviation away.
@@ -123,13 +139,21 @@ impl Body {
         };
         let factor = config.inflation * config.inflation;
         let least = config.least_sd_m * config.least_sd_m;
+        // A turn is hardly seen before its window is over. At a rate r it leaves r v² ∫ s² ds an axis over that time.
+        let unseen_s = LENGTH_S + ahead_s;
+        let speed2 = e.mean[2] * e.mean[2] + e.mean[3] * e.mean[3];
+        let turned = if self.held.is_some() {
+            0.0
+        } else {
+            config.turn_hz * speed2 * unseen_s * unseen_s * unseen_s / 3.0
+        };
         for r in 0..4 {
             // x, y, their velocities among x, y, z, and theirs.
             let row = r + r / 2;
             for c in 0..4 {
                 out.covariance[row][c + c / 2] = factor * e.covariance[r][c];
             }
-            out.covariance[row][row] += least;
+            out.covariance[row][row] += if r < 2 { least + turned } else { least };
         }
         for k in 0..2 {
             let velocity = if self.held.is_some() { 0.0 } else { e.mean[2 + k] };

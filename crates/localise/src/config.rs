@@ -15,11 +15,12 @@ wavewitness_types::stage_config! {
         /// Particles of the search for somebody else.
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
-        per_cycle: u32 = 100, 10, 20000;
+        per_cycle: u32 = 150, 10, 20000;
         /// Time between two windows of a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
-        /// Power of the log-likelihood: windows overlap, bins of a Hann window are correlated, and the model is rough.
-        temper: f64 = 0.08, 0.001, 1.0;
+        /// Power of the log-likelihood for each second since the window before: bins of a Hann window are correlated, and the model is
+        /// rough.
+        temper: f64 = 0.4, 0.001, 10.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
         background: f64 = 1.0, 0.0, 2.0;
         /// Power reflected by a wall.
@@ -36,34 +37,34 @@ wavewitness_types::stage_config! {
         ln_section: f64 = -0.8, -4.0, 3.0;
         /// Its standard deviation.
         ln_section_sd: f64 = 0.6, 0.0, 3.0;
-        /// Chance that a walker turns anywhere within an update.
-        turn: f64 = 0.3, 0.0, 1.0;
-        /// Chance that he stops.
-        stop: f64 = 0.05, 0.0, 1.0;
+        /// How often a walker turns anywhere, 1/s.
+        turn_hz: f64 = 0.8, 0.0, 10.0;
+        /// How often he stops, 1/s.
+        stop_hz: f64 = 0.12, 0.0, 10.0;
         /// Standard deviation of a velocity at random, m/s an axis.
         speed_m_s: f64 = 0.7, 0.1, 3.0;
-        /// What a velocity wanders in an update, m/s.
-        wander_m_s: f64 = 0.12, 0.0, 2.0;
+        /// What a velocity wanders in a second, m/s.
+        wander_m_s: f64 = 0.18, 0.0, 2.0;
         /// What a place wanders, m.
-        wander_m: f64 = 0.03, 0.0, 1.0;
-        /// Share of particles that begin anew anywhere in each update.
-        lost: f64 = 0.02, 0.0, 0.5;
+        wander_m: f64 = 0.045, 0.0, 1.0;
+        /// How often a particle begins anew anywhere, 1/s.
+        lost_hz: f64 = 0.045, 0.0, 5.0;
         /// Share of what the search sees that is kept from those who are known.
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 7.0, 0.1, 1000.0;
+        proof: f64 = 12.0, 0.1, 1000.0;
         /// … or for the first, of whom presence speaks already …
         first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.
         proof_sd_m: f64 = 1.2, 0.05, 10.0;
         /// Who is found is shown once his mean velocities have added up to this way, m.
-        travel_m: f64 = 0.4, 0.0, 10.0;
+        travel_m: f64 = 0.6, 0.0, 10.0;
         /// Who moves and whose own evidence is less than this, in nats, is somebody else seen twice.
         disproof: f64 = -2.0, -1000.0, 0.0;
         /// Nobody new begins closer than this to somebody, m.
         apart_m: f64 = 0.8, 0.0, 5.0;
-        /// What an update forgets of the evidence.
-        forget: f64 = 0.05, 0.0, 1.0;
+        /// What a second forgets of the evidence.
+        forget_hz: f64 = 0.11, 0.0, 10.0;
         /// Somebody whom nothing has shown for so long is gone, if others are there, s.
         patience_s: f64 = 60.0, 1.0, 36000.0;
         /// Mean time that somebody stays who is not shown, s.
@@ -71,6 +72,6 @@ wavewitness_types::stage_config! {
         /// Added to the deviation of each axis, m.
         least_sd_m: f64 = 0.15, 0.0, 2.0;
         /// Factor on the deviation: what the model lacks.
-        inflation: f64 = 1.4, 0.1, 10.0;
+        inflation: f64 = 1.1, 0.1, 10.0;
     }
 }

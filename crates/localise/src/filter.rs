@@ -40,9 +40,9 @@ impl Particle {
         self.velocity_m_s[0].abs() + self.velocity_m_s[1].abs() < STANDING_M_S
     }
 
-    /// Goes on with another velocity since some time in the window's second half: it is seen late.
+    /// Goes on with another velocity since some time within the window: it is seen late.
     fn turn(&mut self, velocity_m_s: [f64; 2], sequence: &mut Sequence) {
-        let since_s = 0.5 * LENGTH_S * sequence.uniform();
+        let since_s = LENGTH_S * sequence.uniform();
         for k in 0..2 {
             self.at_m[k] += since_s * (velocity_m_s[k] - self.velocity_m_s[k]);
         }
@@ -138,9 +138,17 @@ impl Filter {
     }
 
     /// Begins anew: anywhere.
-    pub fn scatter(&mut self, count: usize, config: &Config, room: &Room, sequence: &mut Sequence) {
+    pub fn scatter(
+        &mut self,
+        count: usize,
+        config: &Config,
+        room: &Room,
+        paths: &[Path],
+        sequence: &mut Sequence,
+    ) {
         self.particles.clear();
-        self.particles.extend((0..count).map(|_| anywhere(config, room, 1.0 / count as f64, sequence)));
+        let share = 1.0 / count as f64;
+        self.particles.extend((0..count).map(|_| anywhere(config, room, paths, share, sequence)));
     }
 
     pub fn predict(
@@ -153,24 +161,25 @@ impl Filter {
     ) {
         // So much keeps the deviation that sections are drawn with.
         let section_step = config.ln_section_sd * math::sqrt(SECTION_PULL * (2.0 - SECTION_PULL));
+        let chance_of = |rate_hz: f64| 1.0 - math::exp(-rate_hz * dt_s);
+        let (lost, turn, stop) =
+            (chance_of(config.lost_hz), chance_of(config.turn_hz), chance_of(config.stop_hz));
+        let root_s = math::sqrt(dt_s);
         for p in &mut self.particles {
             let chance = sequence.uniform();
             let standing = p.is_standing();
-            if chance < config.lost {
-                *p = anywhere(config, room, p.weight, sequence);
-            } else if chance < config.lost + config.turn {
-                let body_m = [p.at_m[0], p.at_m[1], room.min_m[2] + config.scatter_height_m];
-                let random = [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()];
-                let suggested = proposal::velocity(paths, body_m, config.wavelength_m, sequence);
-                p.turn(suggested.unwrap_or(random), sequence);
-            } else if chance < config.lost + config.turn + config.stop {
+            if chance < lost {
+                *p = anywhere(config, room, paths, p.weight, sequence);
+            } else if chance < lost + turn {
+                p.turn(suggest(config, room, paths, p.at_m, sequence), sequence);
+            } else if chance < lost + turn + stop {
                 p.turn([0.0; 2], sequence);
             } else if !standing {
                 for v in &mut p.velocity_m_s {
-                    *v += config.wander_m_s * sequence.normal();
+                    *v += root_s * config.wander_m_s * sequence.normal();
                 }
             }
-            let wander_m = if standing { STANDING_SHARE * config.wander_m } else { config.wander_m };
+            let wander_m = root_s * if standing { STANDING_SHARE * config.wander_m } else { config.wander_m };
             for k in 0..2 {
                 p.at_m[k] += dt_s * p.velocity_m_s[k] + wander_m * sequence.normal();
                 let (low, high) = (room.min_m[k] + WALL_M, room.max_m[k] - WALL_M);
@@ -197,6 +206,7 @@ impl Filter {
         around: &Surroundings<'_>,
         others: &[Covariance],
         without: &[f64],
+        power: f64,
         most: usize,
     ) -> usize {
         let from = self.logs.len();
@@ -209,8 +219,12 @@ impl Filter {
             let Some(sight) = around.sight(path) else { continue };
             let particles = self.particles[from..until].iter().zip(self.sections_m2.iter().copied());
             for (particle, log) in particles.zip(&mut self.logs[from..]) {
+                // Who stands still shows nothing anywhere: a share of his power would prefer places far from all antennas.
+                if particle.0.is_standing() {
+                    continue;
+                }
                 around.lines(&sight, path, particle, other, &mut covariance);
-                *log += around.config.temper * (covariance.ln_likelihood(&path.window) - without);
+                *log += power * (covariance.ln_likelihood(&path.window) - without);
             }
         }
         until - from
@@ -324,6 +338,9 @@ impl Filter {
                     reached += self.particles[at].weight;
                 }
                 let p = &self.particles[at];
+                if p.is_standing() {
+                    continue;
+                }
                 around.lines(&sight, path, (p, math::exp(p.ln_section)), &none, &mut lines);
                 spectrum.add(&lines, 1.0 / SPECTRUM_PARTICLES as f32);
             }
@@ -331,7 +348,20 @@ impl Filter {
     }
 }
 
-fn anywhere(config: &Config, room: &Room, weight: f64, sequence: &mut Sequence) -> Particle {
+/// A velocity that the spectra suggest to somebody at a place, or one at random where they don't.
+fn suggest(
+    config: &Config,
+    room: &Room,
+    paths: &[Path],
+    at_m: [f64; 2],
+    sequence: &mut Sequence,
+) -> [f64; 2] {
+    let body_m = [at_m[0], at_m[1], room.min_m[2] + config.scatter_height_m];
+    let random = [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()];
+    proposal::velocity(paths, body_m, config.wavelength_m, sequence).unwrap_or(random)
+}
+
+fn anywhere(config: &Config, room: &Room, paths: &[Path], weight: f64, sequence: &mut Sequence) -> Particle {
     let mut at_m = [0.0; 2];
     for k in 0..2 {
         let (low, high) = (room.min_m[k] + WALL_M, room.max_m[k] - WALL_M);
@@ -339,7 +369,7 @@ fn anywhere(config: &Config, room: &Room, weight: f64, sequence: &mut Sequence) 
     }
     Particle {
         at_m,
-        velocity_m_s: [config.speed_m_s * sequence.normal(), config.speed_m_s * sequence.normal()],
+        velocity_m_s: suggest(config, room, paths, at_m, sequence),
         ln_section: config.ln_section + config.ln_section_sd * sequence.normal(),
         weight,
     }

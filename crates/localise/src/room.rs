@@ -1,11 +1,12 @@
 //! Everybody in a room: one filter for each, and one that looks for somebody else.
 
-use crate::body::Body;
+use crate::body::{Body, LEAST_EVIDENCE};
 use crate::filter::Surroundings;
 use crate::geometry::Antenna;
 use crate::path::Path;
 use crate::sequence::Sequence;
 use crate::spectrum::{Covariance, Scatter};
+use crate::window::LENGTH_S;
 use crate::{Config, MAX_FOLLOWED, MAX_PATHS};
 use wavewitness_num::math;
 use wavewitness_types::stage_config::StageConfig;
@@ -13,10 +14,8 @@ use wavewitness_types::{Baseline, Canonical, ConfigError, Followed, Room, Sample
 
 /// Paths below which nobody is followed.
 const LEAST_PATHS: u32 = 3;
-/// Least evidence that is remembered against somebody unknown.
-const LEAST_EVIDENCE: f64 = -2.0;
-/// Updates at that before a search begins anew.
-const MOST_IDLE: u32 = 12;
+/// Time at the least evidence before a search begins anew, s.
+const MOST_IDLE_S: f64 = 5.0;
 /// Particles of a person at least.
 const LEAST_PARTICLES: usize = 150;
 /// A silence longer than this is not predicted over, s.
@@ -42,8 +41,10 @@ pub struct State {
     /// The filter that is worked on, of this window, and whether it is begun.
     next: usize,
     begun: bool,
-    /// Updates in which the search found nothing.
-    idle: u32,
+    /// How long the search has found nothing, s.
+    idle_s: f64,
+    /// Power of the present window's log-likelihoods.
+    power: f64,
     numbers: u32,
 }
 
@@ -80,7 +81,8 @@ impl State {
             looked: None,
             next: MAX_FOLLOWED + 1,
             begun: false,
-            idle: 0,
+            idle_s: 0.0,
+            power: 0.0,
             numbers: 0,
         }
     }
@@ -148,6 +150,8 @@ impl Plan {
                 for path in &mut state.paths {
                     path.window.look(&path.ring, at);
                 }
+                // Windows overlap: each counts by what is new in it.
+                state.power = self.config.temper * math::min_f64(since_s, LENGTH_S);
                 state.looked = Some(at);
                 (state.next, state.begun) = (0, false);
             }
@@ -181,9 +185,9 @@ impl Plan {
             if !state.begun {
                 self.begin(which, looked, state);
             }
-            let State { paths, bodies, others, without, .. } = state;
+            let State { paths, bodies, others, without, power, .. } = state;
             let filter = &mut bodies[which].filter;
-            left -= filter.weigh(&self.around(paths), &others[..paths.len()], without, left);
+            left -= filter.weigh(&self.around(paths), &others[..paths.len()], without, *power, left);
             if filter.is_weighed() {
                 self.finish(which, state);
                 (state.next, state.begun) = (which + 1, false);
@@ -226,7 +230,7 @@ impl Plan {
         let body = &mut bodies[which];
         let dt_s = looked.seconds_since(body.at);
         if body.filter.particles.is_empty() || dt_s > LONGEST_S && which == MAX_FOLLOWED {
-            body.scatter(config, &self.room, sequence);
+            body.scatter(config, &self.room, paths, sequence);
         } else {
             body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, paths, sequence);
         }
@@ -243,8 +247,10 @@ impl Plan {
             let gained =
                 body.filter.finish(config.search as usize, config.search as usize, &self.room, sequence);
             body.filter.show(&self.around(paths));
-            body.go(config);
-            body.evidence = math::max_f64(LEAST_EVIDENCE, (1.0 - config.forget) * body.evidence + gained);
+            let since = body.estimated;
+            body.search(gained, config);
+            let dt_s = math::min_f64(body.at.seconds_since(since), LONGEST_S);
+            state.idle_s = if body.evidence <= LEAST_EVIDENCE { state.idle_s + dt_s } else { 0.0 };
             self.meet(state);
         } else {
             let gained = body.filter.finish(LEAST_PARTICLES, config.particles as usize, &self.room, sequence);
@@ -259,13 +265,12 @@ impl Plan {
 
     /// Takes up whoever the search found.
     fn meet(&self, state: &mut State) {
-        let State { paths, bodies, sequence, idle, numbers, .. } = state;
+        let State { paths, bodies, sequence, idle_s, numbers, .. } = state;
         let (known, probe) = bodies.split_at_mut(MAX_FOLLOWED);
         let probe = &mut probe[0];
-        *idle = if probe.evidence <= LEAST_EVIDENCE { *idle + 1 } else { 0 };
-        if *idle >= MOST_IDLE {
-            probe.scatter(&self.config, &self.room, sequence);
-            *idle = 0;
+        if *idle_s >= MOST_IDLE_S {
+            probe.scatter(&self.config, &self.room, paths, sequence);
+            *idle_s = 0.0;
             return;
         }
         let e = probe.filter.estimate;
@@ -278,8 +283,8 @@ impl Plan {
             free.take_up(probe, *numbers);
             *numbers = numbers.wrapping_add(1);
             free.filter.show(&self.around(paths));
-            probe.scatter(&self.config, &self.room, sequence);
-            *idle = 0;
+            probe.scatter(&self.config, &self.room, paths, sequence);
+            *idle_s = 0.0;
         }
     }
 
