@@ -451,9 +451,9 @@ impl Engine {
             evidence,
         );
         let tomography = &self.plans.tomography;
-        // Whom the follower answers for needs no image: it is made in the cycles in which no particles are weighed.
+        // Whom the follower answers for needs no image: it is made in the cycles in which the follower has nothing to do.
         let following = self.plans.localising.as_ref().zip(self.states.localising.as_ref());
-        let outcome = if following.is_some_and(|(plan, state)| plan.is_busy(state)) {
+        let outcome = if following.is_some_and(|(plan, state)| plan.is_busy(at, state)) {
             tomography.leave_out(&mut self.work.detections)
         } else {
             let Work { evidence, detections, .. } = &mut self.work;

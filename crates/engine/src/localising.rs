@@ -87,8 +87,8 @@ impl Plan {
     }
 
     /// Whether [`Plan::run`] will weigh particles, and its people were the room's in the cycle before.
-    pub fn is_busy(&self, state: &State) -> bool {
-        state.summary.paths >= LEAST_PATHS && self.follower.has_work(&state.following)
+    pub fn is_busy(&self, at: Timestamp, state: &State) -> bool {
+        state.summary.paths >= LEAST_PATHS && self.follower.has_work(at, &state.following)
     }
 
     /// Ends a cycle; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full

@@ -38,6 +38,8 @@ pub struct State {
     without: Vec<f64>,
     sequence: Sequence,
     looked: Option<Timestamp>,
+    /// Whether a cycle has been left to others since all particles were weighed.
+    rested: bool,
     /// The filter that is worked on, of this window, and whether it is begun.
     next: usize,
     begun: bool,
@@ -79,6 +81,7 @@ impl State {
             without: vec![0.0; MAX_PATHS],
             sequence: Sequence::new(),
             looked: None,
+            rested: false,
             next: MAX_FOLLOWED + 1,
             begun: false,
             idle_s: 0.0,
@@ -124,9 +127,14 @@ impl Plan {
         }
     }
 
-    /// Whether the next [`Plan::run`] has particles to weigh, if somebody may be there: what else costs much can wait.
-    pub fn has_work(&self, state: &State) -> bool {
-        state.looked.is_some() && state.next <= MAX_FOLLOWED
+    /// Whether [`Plan::run`] at a time closes a window or weighs particles, if somebody may be there: what else costs much can wait. A
+    /// cycle without comes after every window.
+    pub fn has_work(&self, at: Timestamp, state: &State) -> bool {
+        state.looked.is_some_and(|then| state.next <= MAX_FOLLOWED || self.is_due(at, then, state))
+    }
+
+    fn is_due(&self, at: Timestamp, looked: Timestamp, state: &State) -> bool {
+        state.rested && at.seconds_since(looked) >= self.config.update_s - 0.01
     }
 
     /// Ends a cycle: a window closes, or the next particles of the last one are weighed. `followed` is cleared and filled with
@@ -144,16 +152,18 @@ impl Plan {
             let paths = state.paths.iter().filter(|p| p.ring.is_full(at)).count() as u32;
             return Summary { paths, ..Summary::default() };
         }
-        let since_s = state.looked.map_or(f64::INFINITY, |then| at.seconds_since(then));
         if state.next > MAX_FOLLOWED {
-            if since_s >= self.config.update_s - 0.01 {
+            if state.looked.is_none_or(|then| self.is_due(at, then, state)) {
+                let since_s = state.looked.map_or(LENGTH_S, |then| at.seconds_since(then));
                 for path in &mut state.paths {
                     path.window.look(&path.ring, at);
                 }
                 // Windows overlap: each counts by what is new in it.
                 state.power = self.config.temper * math::min_f64(since_s, LENGTH_S);
                 state.looked = Some(at);
-                (state.next, state.begun) = (0, false);
+                (state.next, state.begun, state.rested) = (0, false, false);
+            } else {
+                state.rested = true;
             }
         } else if let Some(looked) = state.looked {
             self.work(looked, state);
@@ -170,7 +180,7 @@ impl Plan {
             body.known = false;
         }
         state.bodies[MAX_FOLLOWED].filter.particles.clear();
-        (state.looked, state.next, state.begun) = (None, MAX_FOLLOWED + 1, false);
+        (state.looked, state.next, state.begun, state.rested) = (None, MAX_FOLLOWED + 1, false, false);
     }
 
     /// Weighs a cycle's share of particles.
