@@ -3,9 +3,9 @@
 wavewitness_types::stage_config! {
     /// The follower of walkers.
     pub struct Config in "localise" {
-        /// Whether it runs at all. Off by default: two people are mostly shown as one, and it takes a cabinet that slides, or a machine
-        /// that turns while somebody is there, for a walker.
-        enabled: bool = false, false, true;
+        /// Whether it runs at all. Two people are mostly shown as one, and it takes a cabinet that slides, or a machine that turns
+        /// while somebody is there, for a walker.
+        enabled: bool = true, false, true;
         /// Wavelength of the carrier, m (0.123: channel 6).
         wavelength_m: f64 = 0.123, 0.03, 0.4;
         /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
