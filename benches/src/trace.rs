@@ -256,11 +256,15 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// Runs the stages and an engine over a recording up to the window's end, and keeps the window.
+    /// Runs the stages and an engine over a recording up to the window's end, and keeps the window. Without the follower of
+    /// walkers: whole cycles and `proof-runner profile` time it.
     ///
     /// # Panics
     /// If the configuration is refused, or any stage's digest of any cycle differs from the engine's.
     pub fn record(recording: &Recording, window: Range<usize>) -> Traced {
+        let mut recording = recording.clone();
+        recording.config.localise.enabled = false;
+        let recording = &recording;
         let mut engine = steady::engine(recording);
         let mut runner = Runner::new(&recording.config);
         let mut hasher = StageHasher::default();

@@ -487,7 +487,11 @@ impl Engine {
         let mut answers = false;
         self.work.followed.clear();
         if let (Some(plan), Some(state)) = (&self.plans.localising, &mut self.states.localising) {
-            let empty = matches!(self.report.frame.presence, Presence::Known { present: false, .. });
+            // Baselines that no longer hold show the room's changes as people.
+            let empty = matches!(
+                self.report.frame.presence,
+                Presence::Known { present: false, .. } | Presence::Unknown(UnknownReason::NotCalibrated)
+            );
             answers = plan.run(at, empty, state, &mut self.work.followed);
         }
         let hasher = self.hashers.of(Stage::Tomography);

@@ -97,7 +97,7 @@ struct Side {
     variance: f64,
 }
 
-/// What frames of a path are measured against. All memory is taken in [`Gauge::new`].
+/// What frames of a path are measured against. All memory is taken in [`Gauge::new`] and [`Scratch::new`].
 #[derive(Clone, Debug)]
 pub(crate) struct Gauge {
     grid: ToneGrid,
@@ -115,9 +115,34 @@ pub(crate) struct Gauge {
 
 type Real = [f64; REAL];
 
+/// What a gauge is made in; of one room, taken once.
+#[derive(Clone, Debug)]
+pub(crate) struct Scratch {
+    /// What a packet hides, then polynomials, one row of tones after the other.
+    rows: Vec<C64>,
+    power: Vec<f64>,
+    base: Vec<C64>,
+    steering: Vec<C64>,
+    turned: Vec<C64>,
+}
+
+impl Scratch {
+    pub fn new() -> Scratch {
+        let tones = || vec![C64::default(); MAX_TONES];
+        Scratch {
+            rows: vec![C64::default(); (LOST + REAL) * MAX_TONES],
+            power: vec![0.0; MAX_TONES],
+            base: tones(),
+            steering: tones(),
+            turned: tones(),
+        }
+    }
+}
+
 impl Gauge {
     pub fn new() -> Gauge {
-        let side = Side {
+        // Not one and its clone: a clone has no room.
+        let side = || Side {
             completed: None,
             mean: Vec::with_capacity(MAX_TONES),
             turn: Vec::with_capacity(MAX_TONES),
@@ -127,7 +152,7 @@ impl Gauge {
         };
         Gauge {
             grid: ToneGrid::Ht20,
-            sides: [side.clone(), side],
+            sides: [side(), side()],
             first: 0,
             base: Vec::with_capacity(MAX_TONES),
             energy: 0.0,
@@ -139,7 +164,7 @@ impl Gauge {
     }
 
     /// Takes a direction's baseline, if it is new. True if all before is void.
-    pub fn adopt(&mut self, direction: usize, baseline: &Baseline) -> bool {
+    pub fn adopt(&mut self, direction: usize, baseline: &Baseline, scratch: &mut Scratch) -> bool {
         let Some(rssi_dbm) = baseline.rssi_dbm else { return false };
         let other = 1 - direction;
         let is_first = self.sides[other].completed.is_none();
@@ -166,11 +191,11 @@ impl Gauge {
             variance += f64::from(v);
         }
         side.variance = variance / math::max_f64(energy, 1e-12);
-        self.rebuild();
+        self.rebuild(scratch);
         true
     }
 
-    fn rebuild(&mut self) {
+    fn rebuild(&mut self, scratch: &mut Scratch) {
         let indices = self.grid.indices();
         let (mut levels, mut count, mut variance, mut strength) = (0.0, 0.0, 0.0, 0.0);
         self.base.clear();
@@ -198,7 +223,7 @@ impl Gauge {
         let shape = math::sqrt(math::max_f64(0.5 * variance / count / tones, LEAST_NOISE * LEAST_NOISE));
         let db = math::max_f64(strength / count, LEAST_STRENGTH_DB);
         self.noise = [shape, shape, shape, db * core::f64::consts::LN_10 / 20.0];
-        self.choose_shapes();
+        self.choose_shapes(scratch);
     }
 
     /// Inner product of tone vectors as real ones.
@@ -210,68 +235,76 @@ impl Gauge {
         total
     }
 
-    /// Polynomials in the tone, orthonormal, real and imaginary, less what a packet hides.
-    fn polynomials(&self) -> Vec<Vec<C64>> {
+    /// Polynomials in the tone, orthonormal, real and imaginary, less what a packet hides: the last rows of the scratch.
+    fn polynomials(&self, scratch: &mut Scratch) {
         let indices = self.grid.indices();
-        let last = f64::from(indices[indices.len() - 1]);
+        let tones = indices.len();
+        let last = f64::from(indices[tones - 1]);
         let norm = 1.0 / math::sqrt(self.energy);
         let j = C64::new(0.0, 1.0);
-        let mut hidden: Vec<Vec<C64>> = Vec::with_capacity(LOST);
+        let (hidden, out) = scratch.rows.split_at_mut(LOST * tones);
         for which in 0..LOST {
-            let v = (0..indices.len()).map(|k| {
+            let (before, row) = hidden.split_at_mut(which * tones);
+            for k in 0..tones {
                 let b = self.base[k] * norm;
-                [b, j * b, j * b * (f64::from(indices[k]) / last)][which]
-            });
-            hidden.push(orthonormal(v.collect(), &hidden));
-        }
-        let mut out: Vec<Vec<C64>> = Vec::with_capacity(REAL);
-        let mut x = vec![1.0; indices.len()];
-        for _ in 0..DEGREES {
-            for unit in [C64::new(1.0, 0.0), j] {
-                let v = x.iter().map(|&a| unit * a).collect();
-                out.push(orthonormal(v, &out));
+                row[k] = [b, j * b, j * b * (f64::from(indices[k]) / last)][which];
             }
-            for (a, &i) in x.iter_mut().zip(indices) {
+            orthonormal(&mut row[..tones], before);
+        }
+        let power = &mut scratch.power[..tones];
+        power.fill(1.0);
+        for degree in 0..DEGREES {
+            for (part, unit) in [C64::new(1.0, 0.0), j].into_iter().enumerate() {
+                let (before, row) = out.split_at_mut((2 * degree + part) * tones);
+                for (z, &a) in row.iter_mut().zip(&*power) {
+                    *z = unit * a;
+                }
+                orthonormal(&mut row[..tones], before);
+            }
+            for (a, &i) in power.iter_mut().zip(indices) {
                 *a *= f64::from(i) / last;
             }
         }
-        for v in &mut out {
-            for h in &hidden {
+        for v in out[..REAL * tones].chunks_exact_mut(tones) {
+            for h in hidden.chunks_exact(tones) {
                 subtract(v, h);
             }
         }
-        out
     }
 
-    fn choose_shapes(&mut self) {
-        let polynomials = self.polynomials();
+    /// A delay's steering vector, and that times j.
+    fn steer(&self, n: usize, steering: &mut [C64], turned: &mut [C64]) {
+        let norm = 1.0 / math::sqrt(self.base.len() as f64);
+        let delay_s = (FIRST_M + STEP_M * n as f64 - MEAN_EXCESS_M) / LIGHT_M_S;
+        for (k, (z, t)) in steering.iter_mut().zip(turned).enumerate() {
+            *z = complex::unit(-TAU * self.grid.offset_hz(k) * delay_s) * norm;
+            *t = *z * C64::new(0.0, 1.0);
+        }
+    }
+
+    fn choose_shapes(&mut self, scratch: &mut Scratch) {
+        self.polynomials(scratch);
         let tones = self.base.len();
-        let norm = 1.0 / math::sqrt(tones as f64);
-        let steering: Vec<Vec<C64>> = (0..COUNT)
-            .map(|n| {
-                let delay_s = (FIRST_M + STEP_M * n as f64 - MEAN_EXCESS_M) / LIGHT_M_S;
-                (0..tones).map(|k| complex::unit(-TAU * self.grid.offset_hz(k) * delay_s) * norm).collect()
-            })
-            .collect();
-        let j = C64::new(0.0, 1.0);
+        let Scratch { rows, base, steering, turned, .. } = scratch;
+        let (base, steering, turned) = (&mut base[..tones], &mut steering[..tones], &mut turned[..tones]);
+        let polynomials = &rows[LOST * tones..(LOST + REAL) * tones];
+        let polynomial = |r: usize| &polynomials[r * tones..(r + 1) * tones];
         let mut moment = [[0.0; REAL]; REAL];
-        let mut parts: Vec<[Real; 2]> = Vec::with_capacity(COUNT);
-        for (n, s) in steering.iter().enumerate() {
-            let turned: Vec<C64> = s.iter().map(|&z| z * j).collect();
-            let mut both = [[0.0; REAL]; 2];
+        let mut parts = [[[0.0; REAL]; 2]; COUNT];
+        for (n, both) in parts.iter_mut().enumerate() {
+            self.steer(n, steering, turned);
             for r in 0..REAL {
-                both[0][r] = Gauge::real_dot(&polynomials[r], s);
-                both[1][r] = Gauge::real_dot(&polynomials[r], &turned);
+                both[0][r] = Gauge::real_dot(polynomial(r), steering);
+                both[1][r] = Gauge::real_dot(polynomial(r), turned);
             }
             let weight = math::exp(-math::max_f64(0.0, FIRST_M + STEP_M * n as f64) / TYPICAL_EXCESS_M);
-            for v in &both {
+            for v in &*both {
                 for r in 0..REAL {
                     for c in 0..REAL {
                         moment[r][c] += weight * v[r] * v[c];
                     }
                 }
             }
-            parts.push(both);
         }
         let axes = principal(moment);
         self.shapes.clear();
@@ -279,26 +312,28 @@ impl Gauge {
         for (s, axis) in axes.iter().enumerate() {
             for k in 0..tones {
                 for r in 0..REAL {
-                    self.shapes[k][s] += axis[r] * polynomials[r][k].re;
-                    self.shapes[tones + k][s] += axis[r] * polynomials[r][k].im;
+                    self.shapes[k][s] += axis[r] * polynomial(r)[k].re;
+                    self.shapes[tones + k][s] += axis[r] * polynomial(r)[k].im;
                 }
             }
         }
         let norm = 1.0 / math::sqrt(self.energy);
-        let base: Vec<C64> = self.base.iter().map(|&z| z * norm).collect();
-        for n in 0..COUNT {
+        for (z, &b) in base.iter_mut().zip(&self.base) {
+            *z = b * norm;
+        }
+        for (n, both) in parts.iter().enumerate() {
             let mut a = [C64::default(); SIGNALS];
             for (s, axis) in axes.iter().enumerate() {
                 // E = |A|e^{jωt} gives α Re E + β Im E = ((α − jβ) E + its conjugate)/2.
                 let (mut alpha, mut beta) = (0.0, 0.0);
                 for r in 0..REAL {
-                    alpha += axis[r] * parts[n][0][r];
-                    beta += axis[r] * parts[n][1][r];
+                    alpha += axis[r] * both[0][r];
+                    beta += axis[r] * both[1][r];
                 }
                 a[s] = C64::new(0.5 * alpha, -0.5 * beta) / self.noise[s];
             }
-            let turned: Vec<C64> = steering[n].iter().map(|&z| z * j).collect();
-            let (alpha, beta) = (Gauge::real_dot(&base, &steering[n]), Gauge::real_dot(&base, &turned));
+            self.steer(n, steering, turned);
+            let (alpha, beta) = (Gauge::real_dot(base, steering), Gauge::real_dot(base, turned));
             a[SHAPES] = C64::new(0.5 * alpha, -0.5 * beta) / self.noise[SHAPES];
             self.table[n] = Steering::new(&a);
         }
@@ -307,7 +342,8 @@ impl Gauge {
 
     /// A room's mean delay is not known, so a delay's steering is averaged over what it may be.
     fn smear(&mut self) {
-        let sharp = self.table.clone();
+        let mut sharp = [Steering::default(); COUNT];
+        sharp.copy_from_slice(&self.table);
         for (n, s) in self.table.iter_mut().enumerate() {
             *s = Steering::default();
             let (mut total, from) = (0.0, n.saturating_sub(SMEAR));
@@ -360,18 +396,17 @@ fn subtract(v: &mut [C64], unit: &[C64]) {
     }
 }
 
-/// Gram and Schmidt, twice.
-fn orthonormal(mut v: Vec<C64>, before: &[Vec<C64>]) -> Vec<C64> {
+/// Gram and Schmidt, twice; the rows before are as long.
+fn orthonormal(v: &mut [C64], before: &[C64]) {
     for _ in 0..2 {
-        for b in before {
-            subtract(&mut v, b);
+        for b in before.chunks_exact(v.len()) {
+            subtract(v, b);
         }
     }
-    let norm = math::sqrt(Gauge::real_dot(&v, &v));
-    for x in &mut v {
+    let norm = math::sqrt(Gauge::real_dot(v, v));
+    for x in v {
         *x = if norm > 1e-9 { *x / norm } else { C64::default() };
     }
-    v
 }
 
 /// Turns a channel so that it has no mean group delay: the mean slope between neighbouring tones goes.

@@ -1,6 +1,6 @@
 //! A path: what its frames are measured against, and the last of them as signals.
 
-use crate::feature::Gauge;
+use crate::feature::{Gauge, Scratch};
 use crate::geometry::{Antenna, distance_m};
 use crate::spectrum::SIGNALS;
 use crate::window::{LEAST, LENGTH_S, MOST, Window};
@@ -83,8 +83,9 @@ impl Path {
         baseline: &Baseline,
         samples: &Samples,
         rssi_dbm: Option<f32>,
+        scratch: &mut Scratch,
     ) -> bool {
-        if self.gauge.adopt(direction, baseline) {
+        if self.gauge.adopt(direction, baseline, scratch) {
             self.ring.clear();
         }
         let Some(signals) = self.gauge.signals(direction, samples, rssi_dbm) else { return false };

@@ -1,6 +1,7 @@
 //! Everybody in a room: one filter for each, and one that looks for somebody else.
 
 use crate::body::{Body, LEAST_EVIDENCE};
+use crate::feature::Scratch;
 use crate::filter::Surroundings;
 use crate::geometry::Antenna;
 use crate::path::Path;
@@ -37,6 +38,7 @@ pub struct State {
     others: Vec<Covariance>,
     without: Vec<f64>,
     sequence: Sequence,
+    scratch: Scratch,
     looked: Option<Timestamp>,
     /// Whether a cycle has been left to others since all particles were weighed.
     rested: bool,
@@ -80,6 +82,7 @@ impl State {
             others: vec![Covariance::zero(); MAX_PATHS],
             without: vec![0.0; MAX_PATHS],
             sequence: Sequence::new(),
+            scratch: Scratch::new(),
             looked: None,
             rested: false,
             next: MAX_FOLLOWED + 1,
@@ -121,8 +124,9 @@ impl Plan {
         rssi_dbm: Option<f32>,
         state: &mut State,
     ) -> bool {
-        match state.paths.get_mut(usize::from(path)) {
-            Some(p) if direction < 2 => p.observe(direction, at, baseline, frame, rssi_dbm),
+        let State { paths, scratch, .. } = state;
+        match paths.get_mut(usize::from(path)) {
+            Some(p) if direction < 2 => p.observe(direction, at, baseline, frame, rssi_dbm, scratch),
             _ => false,
         }
     }
