@@ -52,8 +52,7 @@ impl StageHasher {
         let found = trace.conditions.len();
         trace.gates[..found].iter().flatten().for_each(|g| g.canonical(self.of(Stage::Gate)));
         trace.imaging.as_outcome().canonical(self.of(Stage::Tomography));
-        // The follower of walkers is off, as it is by default.
-        // The follower is off: no summary, nobody followed.
+        // The follower of walkers is off: no summary, nobody followed.
         self.of(Stage::Tomography).option(None::<&Vec<u8>>, |s, bytes| s.put(bytes));
         self.of(Stage::Tomography).count(0);
         self.of(Stage::Tomography).option(trace.strength.as_ref(), |s, bytes| s.put(bytes));

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Array3, Array5};
 use wavewitness_types::limits::FUSION_TONES;
-use wavewitness_types::{CycleIndex, FusedFrame, Geometry, Link, NodePlace, Transmitter};
+use wavewitness_types::{CycleIndex, FusedFrame, Geometry, Link, Transmitter};
 
 /// Cycles of a window: 1.6 s.
 pub const CYCLES: usize = 32;
@@ -143,19 +143,16 @@ fn fill(frame: &FusedFrame, link: usize, (t, s): (usize, usize), input: &mut Inp
 /// Links whose two ends are placed, in the order of transmitter and receiver; those beyond [`LINKS`] are left out.
 fn slots(geometry: &Geometry, links: &[Link]) -> Vec<Slot> {
     let corner = geometry.room.map_or([0.0; 3], |r| r.min_m);
-    let node = |id| geometry.nodes.iter().find(|n: &&NodePlace| n.id == id).and_then(|n| n.position_m);
     let place = |tx: Transmitter| match tx {
-        Transmitter::Node(id) => node(id),
-        Transmitter::Station(mac) => {
-            geometry.access_points.iter().find(|a| a.mac == mac).and_then(|a| a.position_m)
-        }
+        Transmitter::Node(id) => geometry.node_position(id),
+        Transmitter::Station(mac) => geometry.access_point_position(mac),
         Transmitter::Ambient(_) => None,
     };
     let mut slots: Vec<Slot> = links
         .iter()
         .enumerate()
         .filter_map(|(link, ends)| {
-            let (a, b) = (place(ends.tx())?, node(ends.rx())?);
+            let (a, b) = (place(ends.tx())?, geometry.node_position(ends.rx())?);
             let relative = |k: usize| (if k < 3 { a[k] } else { b[k - 3] } - corner[k % 3]) as f32;
             Some(Slot { link, key: (ends.tx(), ends.rx().0), ends_m: std::array::from_fn(relative) })
         })

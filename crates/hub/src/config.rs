@@ -305,12 +305,15 @@ fn gigabytes(field: &str, value: &Value) -> Result<u64, ConfigError> {
         .ok_or_else(|| wrong(field, value, "0, or a number from 0.1 to 1000000"))
 }
 
-pub(crate) fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
+/// N lengths in metres, each -1000 to 1000.
+pub(crate) fn metres<const N: usize>(value: &Value) -> Option<[f64; N]> {
     let number = |v: &Value| v.as_float().or_else(|| v.as_integer().map(|x| x as f64));
-    let list: Option<Vec<f64>> = value.as_array().and_then(|list| list.iter().map(number).collect());
-    list.and_then(|l| <[f64; 3]>::try_from(l).ok())
-        .filter(|p| p.iter().all(|x| (-1000.0..=1000.0).contains(x)))
-        .ok_or_else(|| wrong(field, value, "[x, y, z] in metres, each -1000 to 1000"))
+    let list: Option<Vec<f64>> = value.as_array()?.iter().map(number).collect();
+    <[f64; N]>::try_from(list?).ok().filter(|p| p.iter().all(|x| (-1000.0..=1000.0).contains(x)))
+}
+
+pub(crate) fn point(field: &str, value: &Value) -> Result<[f64; 3], ConfigError> {
+    metres(value).ok_or_else(|| wrong(field, value, "[x, y, z] in metres, each -1000 to 1000"))
 }
 
 fn mac(field: &str, value: &Value) -> Result<Mac, ConfigError> {

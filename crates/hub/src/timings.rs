@@ -64,7 +64,12 @@ impl Durations {
     /// Median and 99th percentile of the last two minutes and the maximum since the start, in microseconds; `None` before a
     /// cycle.
     pub fn summary_us(&self) -> Option<[f64; 3]> {
-        self.recent_us().map(|[p50, p99, _]| [p50, p99, self.max_ns as f64 / 1e3])
+        self.recent_us().map(|[p50, p99, _]| [p50, p99, self.max_us()])
+    }
+
+    /// Maximum since the start, in microseconds; 0 before a cycle.
+    pub fn max_us(&self) -> f64 {
+        self.max_ns as f64 / 1e3
     }
 }
 

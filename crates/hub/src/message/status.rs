@@ -97,8 +97,7 @@ pub struct ComputeUs {
 
 fn compute_us(times: &Durations) -> Option<ComputeUs> {
     let [p50, p99, recent_max] = times.recent_us()?;
-    let [.., max] = times.summary_us()?;
-    Some(ComputeUs { p50, p99, recent_max, max, budget: CYCLE_BUDGET_US })
+    Some(ComputeUs { p50, p99, recent_max, max: times.max_us(), budget: CYCLE_BUDGET_US })
 }
 
 /// Times of a part of a cycle in the last two minutes, microseconds.

@@ -129,14 +129,17 @@ impl Components<'_> {
         self.add("missed_cycles", "sensor", "Missed cycles", "room", "missed_cycles", missed);
         for node in cycle.nodes.iter().flatten() {
             let (number, topic) = (node.node, format!("node/{}", node.node));
+            let mut add = |key: &str, platform, name: &str, field, more| {
+                let (key, name) = (format!("node_{number}_{key}"), format!("Node {number} {name}"));
+                self.add(&key, platform, &name, &topic, field, more);
+            };
             let rate = json!({
                 "device_class": "frequency",
                 "unit_of_measurement": "Hz",
                 "state_class": "measurement",
                 "entity_category": "diagnostic",
             });
-            let key = format!("node_{number}_rate");
-            self.add(&key, "sensor", &format!("Node {number} rate"), &topic, "rate_hz", rate);
+            add("rate", "sensor", "rate", "rate_hz", rate);
             // On is connected: what is not silent.
             let heard = json!({
                 "device_class": "connectivity",
@@ -144,8 +147,7 @@ impl Components<'_> {
                 "payload_off": "ON",
                 "entity_category": "diagnostic",
             });
-            let key = format!("node_{number}_heard");
-            self.add(&key, "binary_sensor", &format!("Node {number} heard"), &topic, "silent", heard);
+            add("heard", "binary_sensor", "heard", "silent", heard);
             if node.rssi_dbm.is_some() {
                 let rssi = json!({
                     "device_class": "signal_strength",
@@ -153,8 +155,7 @@ impl Components<'_> {
                     "state_class": "measurement",
                     "entity_category": "diagnostic",
                 });
-                let key = format!("node_{number}_rssi");
-                self.add(&key, "sensor", &format!("Node {number} RSSI"), &topic, "rssi_dbm", rssi);
+                add("rssi", "sensor", "RSSI", "rssi_dbm", rssi);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::outline::Outline;
 use super::{MAX_ZONES, Shape, ZoneConfig};
-use crate::config::{point, string, tables, unknown, wrong};
+use crate::config::{metres, point, string, tables, unknown, wrong};
 use toml::{Table, Value};
 use wavewitness_types::ConfigError;
 
@@ -34,7 +34,7 @@ fn read_one(table: &Table) -> Result<ZoneConfig, ConfigError> {
             "max_m" => max = Some(point("zone.max_m", value)?),
             "outline_m" => outline = Some(read_outline(value)?),
             "z_m" => {
-                let range = pair(value);
+                let range = metres(value);
                 z_m = Some(range.ok_or_else(|| wrong("zone.z_m", value, "[lowest, highest] in metres"))?);
             }
             _ => return Err(unknown("zone.", key, &["name", "min_m", "max_m", "outline_m", "z_m"])),
@@ -59,14 +59,8 @@ fn read_one(table: &Table) -> Result<ZoneConfig, ConfigError> {
     ZoneConfig::new(name, shape)
 }
 
-fn pair(value: &Value) -> Option<[f64; 2]> {
-    let number = |v: &Value| v.as_float().or_else(|| v.as_integer().map(|x| x as f64));
-    let list: Option<Vec<f64>> = value.as_array()?.iter().map(number).collect();
-    <[f64; 2]>::try_from(list?).ok().filter(|p| p.iter().all(|x| (-1000.0..=1000.0).contains(x)))
-}
-
 fn read_outline(value: &Value) -> Result<Outline, ConfigError> {
-    let corners: Option<Vec<[f64; 2]>> = value.as_array().and_then(|list| list.iter().map(pair).collect());
+    let corners: Option<Vec<[f64; 2]>> = value.as_array().and_then(|list| list.iter().map(metres).collect());
     let allowed = "corners [x, y] in metres, each -1000 to 1000";
     Outline::new(&corners.ok_or_else(|| wrong("zone.outline_m", value, allowed))?)
 }
