@@ -17,6 +17,8 @@ const WALKS: f64 = 0.3;
 const SHOWN: f64 = 0.5;
 /// Most evidence that is remembered, nats.
 const MOST_EVIDENCE: f64 = 20.0;
+/// Evidence of the search that is as probable with somebody else there as without.
+const EVEN_EVIDENCE: f64 = 5.0;
 /// Least that is remembered against somebody unknown.
 pub(crate) const LEAST_EVIDENCE: f64 = -2.0;
 
@@ -115,6 +117,12 @@ impl Body {
         } else if e.standing > STANDS {
             self.held = Some(e);
         }
+    }
+
+    /// The search's evidence as the probability that it is about somebody.
+    pub fn chance_of_more(&self) -> f64 {
+        let odds = math::exp(self.evidence - EVEN_EVIDENCE);
+        odds / (1.0 + odds)
     }
 
     /// True if he is somebody else seen twice, or nothing.

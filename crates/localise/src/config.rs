@@ -21,6 +21,10 @@ wavewitness_types::stage_config! {
         /// Power of the log-likelihood for each second since the window before: bins of a Hann window are correlated, and the model is
         /// rough.
         temper: f64 = 0.4, 0.001, 10.0;
+        /// Power of the log-likelihood of what stands in the way of rays, where its reading is new. 0: it isn't asked.
+        shadow: f64 = 1.0, 0.0, 10.0;
+        /// What of a second a line is spread over by how fast its rate grows, s: shifts within that are taken as equally probable.
+        sweep_s: f64 = 0.4, 0.0, 1.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
         background: f64 = 1.0, 0.0, 2.0;
         /// Power reflected by a wall.

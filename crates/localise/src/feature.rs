@@ -355,6 +355,11 @@ impl Gauge {
         }
     }
 
+    /// What the strength's signal is in units of.
+    pub fn strength_noise(&self) -> f64 {
+        self.noise[SHAPES]
+    }
+
     /// A frame's signals in units of their noise.
     pub fn signals(&self, direction: usize, h: &Samples, rssi_dbm: Option<f32>) -> Option<[f32; SIGNALS]> {
         let side = &self.sides[direction];

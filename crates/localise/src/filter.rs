@@ -1,9 +1,10 @@
 //! A particle filter over place and velocity of one body.
 
 use crate::Config;
-use crate::path::Path;
+use crate::path::{Path, READ_S};
 use crate::proposal;
 use crate::sequence::Sequence;
+use crate::shade::Shadow;
 use crate::spectrum::{Covariance, Scatter, Sight};
 use crate::window::LENGTH_S;
 use wavewitness_num::math;
@@ -75,11 +76,14 @@ pub(crate) struct Filter {
     pub particles: Vec<Particle>,
     spare: Vec<Particle>,
     logs: Vec<f64>,
+    /// Of what stands in the way: it says where, not whether.
+    shades: Vec<f64>,
     sections_m2: Vec<f64>,
     /// Of the last finished update.
     pub estimate: Estimate,
     /// What it shows to others, by path.
     pub spectrum: Vec<Covariance>,
+    pub shadows: Vec<Shadow>,
 }
 
 /// What is the same for all filters in an update.
@@ -92,12 +96,7 @@ pub(crate) struct Surroundings<'a> {
 
 impl Surroundings<'_> {
     pub fn sight<'a>(&self, path: &'a Path) -> Option<Sight<'a>> {
-        let level_dbm = path.gauge.level_dbm.filter(|_| path.window.known)?;
-        // Bistatic radar equation over the static channel: λ²σ/((4π)³ d₁² d₂²) over 10^((level − sent)/10).
-        let four_pi = 4.0 * core::f64::consts::PI;
-        let channel = math::exp((level_dbm - self.config.transmit_dbm) * core::f64::consts::LN_10 / 10.0);
-        let wavelength_m = self.scatter.wavelength_m;
-        let scale = wavelength_m * wavelength_m / (four_pi * four_pi * four_pi) / channel;
+        let scale = path.scattered(self.config).filter(|_| path.window.known)?;
         Some(Sight {
             ends: [&path.ends[0], &path.ends[1]],
             direct_m: path.direct_m,
@@ -131,9 +130,11 @@ impl Filter {
             particles: Vec::with_capacity(most),
             spare: Vec::with_capacity(most),
             logs: Vec::with_capacity(most),
+            shades: Vec::with_capacity(most),
             sections_m2: Vec::with_capacity(most),
             estimate: Estimate::default(),
             spectrum: vec![Covariance::zero(); paths],
+            shadows: vec![Shadow::none(); paths],
         }
     }
 
@@ -197,6 +198,7 @@ impl Filter {
     /// Begins to weigh the particles.
     pub fn begin(&mut self) {
         self.logs.clear();
+        self.shades.clear();
     }
 
     /// Weighs at most so many more particles by their windows, `others` being the spectra of everybody else and of what nothing
@@ -204,7 +206,7 @@ impl Filter {
     pub fn weigh(
         &mut self,
         around: &Surroundings<'_>,
-        others: &[Covariance],
+        (others, shadows): (&[Covariance], &[Shadow]),
         without: &[f64],
         power: f64,
         most: usize,
@@ -212,6 +214,7 @@ impl Filter {
         let from = self.logs.len();
         let until = (from + most).min(self.particles.len());
         self.logs.resize(until, 0.0);
+        self.shades.resize(until, 0.0);
         self.sections_m2.clear();
         self.sections_m2.extend(self.particles[from..until].iter().map(|p| math::exp(p.ln_section)));
         let mut covariance = Covariance::zero();
@@ -227,6 +230,15 @@ impl Filter {
                 *log += power * (covariance.ln_likelihood(&path.window) - without);
             }
         }
+        for (path, others) in around.paths.iter().zip(shadows) {
+            if path.reading.power <= 0.0 {
+                continue;
+            }
+            for (p, shade) in self.particles[from..until].iter().zip(&mut self.shades[from..]) {
+                let at_m = [0, 1].map(|k| p.at_m[k] - 0.5 * READ_S * p.velocity_m_s[k]);
+                *shade += path.shade.at(at_m).ln_likelihood(others, &path.reading);
+            }
+        }
         until - from
     }
 
@@ -237,13 +249,14 @@ impl Filter {
 
     /// Takes the weights in. Returns the logarithm of how much better the windows are explained with this body than without.
     pub fn finish(&mut self, least: usize, most: usize, room: &Room, sequence: &mut Sequence) -> f64 {
+        let gained = self.gained();
         let mut best = f64::NEG_INFINITY;
-        for &log in &self.logs {
-            best = math::max_f64(best, log);
+        for (log, shade) in self.logs.iter().zip(&self.shades) {
+            best = math::max_f64(best, log + shade);
         }
         let mut total = 0.0;
-        for (p, log) in self.particles.iter_mut().zip(&self.logs) {
-            p.weight *= math::exp(log - best);
+        for ((p, log), shade) in self.particles.iter_mut().zip(&self.logs).zip(&self.shades) {
+            p.weight *= math::exp(log + shade - best);
             total += p.weight;
         }
         if total <= 1e-300 {
@@ -263,7 +276,20 @@ impl Filter {
         if squares * count as f64 > 2.0 || wanted > count || 2 * wanted < count {
             self.resample(wanted, sequence);
         }
-        math::ln(total) + best
+        gained
+    }
+
+    /// Logarithm of the mean likelihood of the windows over that without this body.
+    fn gained(&self) -> f64 {
+        let mut best = f64::NEG_INFINITY;
+        for &log in &self.logs {
+            best = math::max_f64(best, log);
+        }
+        let mut total = 0.0;
+        for (p, log) in self.particles.iter().zip(&self.logs) {
+            total += p.weight * math::exp(log - best);
+        }
+        math::ln(math::max_f64(total, 1e-300)) + best
     }
 
     /// How many particles show this posterior (Fox 2003, eq. 7): with k cells occupied, so many that the Kullback-Leibler
@@ -325,19 +351,22 @@ impl Filter {
     /// Averages what this body shows in the present windows.
     pub fn show(&mut self, around: &Surroundings<'_>) {
         let count = self.particles.len();
-        for (path, spectrum) in around.paths.iter().zip(&mut self.spectrum) {
+        let Filter { particles, spectrum, shadows, .. } = self;
+        for ((path, spectrum), shadow) in around.paths.iter().zip(spectrum).zip(shadows) {
             *spectrum = Covariance::zero();
+            *shadow = Shadow::none();
             let Some(sight) = around.sight(path) else { continue };
             let none = Covariance::zero();
             let mut lines = Covariance::zero();
-            let (mut reached, mut at) = (self.particles[0].weight, 0);
+            let (mut reached, mut at) = (particles[0].weight, 0);
             for r in 0..SPECTRUM_PARTICLES {
                 let wanted = (r as f64 + 0.5) / SPECTRUM_PARTICLES as f64;
                 while wanted > reached && at + 1 < count {
                     at += 1;
-                    reached += self.particles[at].weight;
+                    reached += particles[at].weight;
                 }
-                let p = &self.particles[at];
+                let p = &particles[at];
+                shadow.add(path.shade.at(p.at_m), 1.0 / SPECTRUM_PARTICLES as f32);
                 if p.is_standing() {
                     continue;
                 }

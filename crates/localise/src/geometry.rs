@@ -23,6 +23,8 @@ pub(crate) const LEGS: usize = 1 + WALLS;
 pub(crate) struct Legs {
     pub length_m: [f64; LEGS],
     pub rate_m_s: [f64; LEGS],
+    /// How fast the rates grow while the velocity stays as it is, m/s².
+    pub growth_m_s2: [f64; LEGS],
 }
 
 /// How fast the distance of a moving body from a point grows.
@@ -47,10 +49,12 @@ impl Antenna {
         for (k, from_m) in [&self.at_m].into_iter().chain(&self.images_m).enumerate() {
             (x[k], y[k], z[k]) = (body_m[0] - from_m[0], body_m[1] - from_m[1], body_m[2] - from_m[2]);
         }
-        let mut out = Legs { length_m: [0.0; LEGS], rate_m_s: [0.0; LEGS] };
+        let speed2 = velocity_m_s[0] * velocity_m_s[0] + velocity_m_s[1] * velocity_m_s[1];
+        let mut out = Legs { length_m: [0.0; LEGS], rate_m_s: [0.0; LEGS], growth_m_s2: [0.0; LEGS] };
         for k in 0..LEGS {
             out.length_m[k] = math::max_f64(math::sqrt(x[k] * x[k] + y[k] * y[k] + z[k] * z[k]), LEAST_M);
             out.rate_m_s[k] = (x[k] * velocity_m_s[0] + y[k] * velocity_m_s[1]) / out.length_m[k];
+            out.growth_m_s2[k] = (speed2 - out.rate_m_s[k] * out.rate_m_s[k]) / out.length_m[k];
         }
         out
     }

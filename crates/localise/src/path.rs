@@ -1,10 +1,21 @@
 //! A path: what its frames are measured against, and the last of them as signals.
 
+use crate::Config;
 use crate::feature::{Gauge, Scratch};
 use crate::geometry::{Antenna, distance_m};
+use crate::shade::{Reading, Shade};
 use crate::spectrum::SIGNALS;
 use crate::window::{LEAST, LENGTH_S, MOST, Window};
-use wavewitness_types::{Baseline, Samples, Timestamp};
+use wavewitness_num::math;
+use wavewitness_types::{Baseline, Room, Samples, Timestamp};
+
+/// What is read of who keeps still is the mean of so long, s, of so many frames at least.
+pub(crate) const READ_S: f64 = 0.5;
+const LEAST_READ: usize = 3;
+/// Squared change of a reading's logarithms below which nothing is new, and what more of it makes all new. (Readings of places
+/// 0.15 m apart differ by half of what any two do.)
+const SAME: f64 = 1.0;
+const OTHER: f64 = 5.0;
 
 /// A frame of either direction as four signals in units of their noise.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,17 +73,61 @@ pub(crate) struct Path {
     pub gauge: Gauge,
     pub ring: Ring,
     pub window: Window,
+    pub shade: Shade,
+    pub reading: Reading,
+    /// Logarithms of the reading that was counted last; zero is the empty room's.
+    counted: [f64; SIGNALS],
 }
 
 impl Path {
-    pub fn new(ends: [Antenna; 2]) -> Path {
+    pub fn new(ends: [Antenna; 2], shade: Shade) -> Path {
         Path {
             direct_m: distance_m(ends[0].at_m, ends[1].at_m),
             ends,
             gauge: Gauge::new(),
             ring: Ring::new(),
             window: Window::new(),
+            shade,
+            reading: Reading::default(),
+            counted: [0.0; SIGNALS],
         }
+    }
+
+    /// Scattered power relative to the static channel's of 1 m² at 1 m from both ends: the bistatic radar equation over the
+    /// static channel, λ²σ/((4π)³ d₁² d₂²) over 10^((level − sent)/10).
+    pub fn scattered(&self, config: &Config) -> Option<f64> {
+        let four_pi = 4.0 * core::f64::consts::PI;
+        let level_dbm = self.gauge.level_dbm?;
+        let channel = math::exp((level_dbm - config.transmit_dbm) * core::f64::consts::LN_10 / 10.0);
+        Some(config.wavelength_m * config.wavelength_m / (four_pi * four_pi * four_pi) / channel)
+    }
+
+    /// The empty room's reading counts as the last one.
+    pub fn forget(&mut self) {
+        self.counted = [0.0; SIGNALS];
+    }
+
+    /// Reads what stands in the way: each reading counts by what of it is new.
+    pub fn read(&mut self, end: Timestamp, power: f64) {
+        let samples = self.ring.since(end, READ_S);
+        self.reading = Reading::default();
+        if samples.len() < LEAST_READ || !self.shade.known {
+            return;
+        }
+        let (mut change, mut logs) = (0.0, [0.0; SIGNALS]);
+        for k in 0..SIGNALS {
+            let sum: f64 = samples.iter().map(|s| f64::from(s.signals[k])).sum();
+            let mean = sum / samples.len() as f64;
+            self.reading.signals[k] = mean as f32;
+            let size = math::ln(1.0 + 0.5 * mean.abs());
+            logs[k] = if mean < 0.0 { -size } else { size };
+            change += (logs[k] - self.counted[k]) * (logs[k] - self.counted[k]);
+        }
+        let new = math::max_f64(0.0, math::min_f64(1.0, (change - SAME) / OTHER));
+        for k in 0..SIGNALS {
+            self.counted[k] += new * (logs[k] - self.counted[k]);
+        }
+        self.reading.power = power * new;
     }
 
     /// Takes a frame; false if it can't be used.
@@ -84,12 +139,71 @@ impl Path {
         samples: &Samples,
         rssi_dbm: Option<f32>,
         scratch: &mut Scratch,
+        (config, room): (&Config, &Room),
     ) -> bool {
         if self.gauge.adopt(direction, baseline, scratch) {
             self.ring.clear();
+            self.forget();
+            if let Some(scale) = self.scattered(config) {
+                let body_z_m = room.min_m[2] + config.scatter_height_m;
+                let power = scale * math::exp(config.ln_section);
+                self.shade.adopt(&self.gauge, &self.ends, body_z_m, power, config.wall_power);
+            }
         }
         let Some(signals) = self.gauge.signals(direction, samples, rssi_dbm) else { return false };
         self.ring.push(Sample { at, signals });
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that a reading counts once, and again when something else stands in the way.
+    use super::*;
+    use crate::fresnel::Fresnel;
+    use crate::shade::Walls;
+
+    const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
+
+    fn path() -> Path {
+        let ends_m = [[0.3, 0.4, 1.4], [5.7, 0.4, 1.8]];
+        let walls = Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 };
+        let mut shade = Shade::new(ends_m, &walls, &Fresnel::new());
+        shade.known = true;
+        Path::new(ends_m.map(|at_m| Antenna::new(at_m, &ROOM)), shade)
+    }
+
+    /// Half a second of a level, then a look.
+    fn hear(path: &mut Path, level: f32, end_ns: u64) -> f64 {
+        for n in 0..20 {
+            let wobble = if n % 2 == 0 { 0.5 } else { -0.5 };
+            let at = Timestamp(end_ns - 475_000_000 + n * 25_000_000);
+            path.ring.push(Sample { at, signals: [level + wobble; SIGNALS] });
+        }
+        path.read(Timestamp(end_ns), 1.0);
+        path.reading.power
+    }
+
+    #[test]
+    fn who_keeps_still_counts_once() {
+        let mut path = path();
+        assert_eq!(hear(&mut path, 0.2, 10_000_000_000), 0.0, "an empty room");
+        assert_eq!(hear(&mut path, 12.0, 11_000_000_000), 1.0, "somebody");
+        for n in 12..20 {
+            assert_eq!(hear(&mut path, 12.0, n * 1_000_000_000), 0.0, "the same");
+        }
+        assert_eq!(hear(&mut path, -9.0, 20_000_000_000), 1.0, "elsewhere");
+        path.forget();
+        assert_eq!(hear(&mut path, -9.0, 21_000_000_000), 1.0, "somebody new");
+    }
+
+    #[test]
+    fn few_frames_or_no_baseline_are_no_reading() {
+        let mut path = path();
+        path.ring.push(Sample { at: Timestamp(1_000_000_000), signals: [12.0; SIGNALS] });
+        path.read(Timestamp(1_000_000_000), 1.0);
+        assert_eq!(path.reading.power, 0.0);
+        path.shade.known = false;
+        assert_eq!(hear(&mut path, 12.0, 3_000_000_000), 0.0);
     }
 }

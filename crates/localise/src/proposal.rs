@@ -68,7 +68,9 @@ fn growth(path: &Path, body_m: [f64; 3]) -> [f64; 2] {
 mod tests {
     //! Guards that the true velocity is suggested often, and nothing where nothing stands out.
     use super::*;
+    use crate::fresnel::Fresnel;
     use crate::geometry::Antenna;
+    use crate::shade::{Shade, Walls};
     use wavewitness_types::Room;
 
     const BODY_M: [f64; 3] = [2.2, 3.1, 1.15];
@@ -76,10 +78,13 @@ mod tests {
     fn paths(velocity_m_s: Option<[f64; 2]>) -> Vec<Path> {
         let room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
         let nodes = [[0.3, 0.3, 1.0], [5.7, 0.4, 1.8], [5.6, 4.7, 0.6], [0.4, 4.6, 1.4]];
-        let mut out = Vec::new();
+        let walls = Walls { room, reflected: 0.25, wavelength_m: 0.123 };
+        let (fresnel, mut out) = (Fresnel::new(), Vec::new());
         for a in 0..4 {
             for b in a + 1..4 {
-                let mut path = Path::new([nodes[a], nodes[b]].map(|at_m| Antenna::new(at_m, &room)));
+                let ends_m = [nodes[a], nodes[b]];
+                let shade = Shade::new(ends_m, &walls, &fresnel);
+                let mut path = Path::new(ends_m.map(|at_m| Antenna::new(at_m, &room)), shade);
                 let c = growth(&path, BODY_M);
                 path.window.peak_hz = velocity_m_s.map(|v| (c[0] * v[0] + c[1] * v[1]).abs() / 0.123);
                 out.push(path);

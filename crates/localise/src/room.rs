@@ -3,9 +3,11 @@
 use crate::body::{Body, LEAST_EVIDENCE};
 use crate::feature::Scratch;
 use crate::filter::Surroundings;
+use crate::fresnel::Fresnel;
 use crate::geometry::Antenna;
 use crate::path::Path;
 use crate::sequence::Sequence;
+use crate::shade::{Shade, Shadow, Walls};
 use crate::spectrum::{Covariance, Scatter};
 use crate::window::LENGTH_S;
 use crate::{Config, MAX_FOLLOWED, MAX_PATHS};
@@ -27,6 +29,7 @@ const LONGEST_S: f64 = 1.0;
 pub struct Plan {
     config: Config,
     room: Room,
+    fresnel: Fresnel,
 }
 
 /// Paths, filters and the sequence. All memory is taken here and in [`Plan::add_path`].
@@ -36,6 +39,7 @@ pub struct State {
     /// The last one looks for somebody else.
     bodies: Vec<Body>,
     others: Vec<Covariance>,
+    shadows: Vec<Shadow>,
     without: Vec<f64>,
     sequence: Sequence,
     scratch: Scratch,
@@ -80,6 +84,7 @@ impl State {
             paths: Vec::with_capacity(MAX_PATHS),
             bodies: (0..=MAX_FOLLOWED).map(|_| Body::new(most, MAX_PATHS)).collect(),
             others: vec![Covariance::zero(); MAX_PATHS],
+            shadows: vec![Shadow::none(); MAX_PATHS],
             without: vec![0.0; MAX_PATHS],
             sequence: Sequence::new(),
             scratch: Scratch::new(),
@@ -99,7 +104,7 @@ impl Plan {
     /// Names the parameter that is out of range.
     pub fn new(config: &Config, room: Room) -> Result<Plan, ConfigError> {
         config.check()?;
-        Ok(Plan { config: config.clone(), room })
+        Ok(Plan { config: config.clone(), room, fresnel: Fresnel::new() })
     }
 
     /// Adds the path between two antennas; `None` if there are [`MAX_PATHS`].
@@ -107,7 +112,13 @@ impl Plan {
         if state.paths.len() == MAX_PATHS {
             return None;
         }
-        state.paths.push(Path::new(ends_m.map(|at_m| Antenna::new(at_m, &self.room))));
+        let walls = Walls {
+            room: self.room,
+            reflected: self.config.wall_power,
+            wavelength_m: self.config.wavelength_m,
+        };
+        let shade = Shade::new(ends_m, &walls, &self.fresnel);
+        state.paths.push(Path::new(ends_m.map(|at_m| Antenna::new(at_m, &self.room)), shade));
         Some(state.paths.len() as u16 - 1)
     }
 
@@ -126,7 +137,9 @@ impl Plan {
     ) -> bool {
         let State { paths, scratch, .. } = state;
         match paths.get_mut(usize::from(path)) {
-            Some(p) if direction < 2 => p.observe(direction, at, baseline, frame, rssi_dbm, scratch),
+            Some(p) if direction < 2 => {
+                p.observe(direction, at, baseline, frame, rssi_dbm, scratch, (&self.config, &self.room))
+            }
             _ => false,
         }
     }
@@ -161,6 +174,7 @@ impl Plan {
                 let since_s = state.looked.map_or(LENGTH_S, |then| at.seconds_since(then));
                 for path in &mut state.paths {
                     path.window.look(&path.ring, at);
+                    path.read(at, self.config.shadow);
                 }
                 // Windows overlap: each counts by what is new in it.
                 state.power = self.config.temper * math::min_f64(since_s, LENGTH_S);
@@ -183,6 +197,7 @@ impl Plan {
         for body in &mut state.bodies {
             body.known = false;
         }
+        state.paths.iter_mut().for_each(Path::forget);
         state.bodies[MAX_FOLLOWED].filter.particles.clear();
         (state.looked, state.next, state.begun, state.rested) = (None, MAX_FOLLOWED + 1, false, false);
     }
@@ -199,9 +214,10 @@ impl Plan {
             if !state.begun {
                 self.begin(which, looked, state);
             }
-            let State { paths, bodies, others, without, power, .. } = state;
+            let State { paths, bodies, others, shadows, without, power, .. } = state;
             let filter = &mut bodies[which].filter;
-            left -= filter.weigh(&self.around(paths), &others[..paths.len()], without, *power, left);
+            left -=
+                filter.weigh(&self.around(paths), (&others[..paths.len()], shadows), without, *power, left);
             if filter.is_weighed() {
                 self.finish(which, state);
                 (state.next, state.begun) = (which + 1, false);
@@ -215,13 +231,14 @@ impl Plan {
             wavelength_m: config.wavelength_m,
             wall_power: config.wall_power,
             floor_share: config.floor_share as f32,
+            sweep_s: config.sweep_s,
         };
         Surroundings { config, room: &self.room, paths, scatter }
     }
 
     /// Moves a filter's particles to the window's end, and adds up what everybody else shows there.
     fn begin(&self, which: usize, looked: Timestamp, state: &mut State) {
-        let State { paths, bodies, others, without, sequence, .. } = state;
+        let State { paths, bodies, others, shadows, without, sequence, .. } = state;
         let config = &self.config;
         for (k, (path, other)) in paths.iter().zip(others.iter_mut()).enumerate() {
             let mut levels = path.window.floor;
@@ -231,13 +248,17 @@ impl Plan {
                 }
             }
             *other = Covariance::floor(&levels);
+            shadows[k] = Shadow::none();
             for (b, body) in bodies[..MAX_FOLLOWED].iter().enumerate() {
                 if body.known && b != which {
                     other.add(&body.filter.spectrum[k], 1.0);
+                    shadows[k].add(&body.filter.shadows[k], 1.0);
                 }
             }
             if which != MAX_FOLLOWED && !bodies[MAX_FOLLOWED].filter.particles.is_empty() {
-                other.add(&bodies[MAX_FOLLOWED].filter.spectrum[k], config.search_share as f32);
+                let probe = &bodies[MAX_FOLLOWED];
+                other.add(&probe.filter.spectrum[k], config.search_share as f32);
+                shadows[k].add(&probe.filter.shadows[k], probe.chance_of_more() as f32);
             }
             without[k] = if path.window.known { other.clone().ln_likelihood(&path.window) } else { 0.0 };
         }

@@ -20,10 +20,12 @@ pub(crate) const LANES: usize = 12;
 /// Lines of a body on a path: over it directly, and with one reflection at a wall before or after it.
 const LINES: usize = 1 + 2 * WALLS;
 /// The legs of each line, from one end and from the other: 0 is the antenna, 1 to 4 its images.
-const LINE_LEGS: [(usize, usize); LINES] =
+pub(crate) const LINE_LEGS: [(usize, usize); LINES] =
     [(0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (3, 0), (0, 3), (4, 0), (0, 4)];
 /// Of the distribution of a path's power about the model's: the fewer, the wider.
 const FREEDOM: f64 = 8.0;
+/// Steps that a line sweeps to either side at most.
+const MOST_SWEEP: f64 = 20.0;
 /// What is no variance, in units of the noise.
 const LEAST_PIVOT: f32 = 1e-6;
 /// No greater one counts in the determinant: four of them are finite.
@@ -55,10 +57,23 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     #[inline(always)]
-    fn new(window: &Window, steering: &'a Steering, shift: usize, power: f32, floor_share: f32) -> Line<'a> {
-        let (ahead, behind) = (&window.response[shift], &window.response[2 * SHIFTS - shift]);
-        let (a, b, noise) = (groups(ahead), groups(behind), groups(&window.noise));
+    fn new(
+        window: &Window,
+        steering: &'a Steering,
+        (shift, sweep): (usize, usize),
+        power: f32,
+        floor_share: f32,
+    ) -> Line<'a> {
+        // A line that sweeps leaves in a bin the mean of what lines at all its shifts would.
+        let (low, high) = (shift.saturating_sub(sweep), (shift + sweep).min(2 * SHIFTS));
+        let sums = |q: usize| groups(&window.sums[q]);
+        let (a0, a1) = (sums(low), sums(high + 1));
+        let (b0, b1) = (sums(2 * SHIFTS - high), sums(2 * SHIFTS + 1 - low));
+        let noise = groups(&window.noise);
         let anywhere = floor_share * power;
+        let power = power / (high + 1 - low) as f32;
+        let a = three(|g| four(|m| a1[g][m] - a0[g][m]));
+        let b = three(|g| four(|m| b1[g][m] - b0[g][m]));
         let even = three(|g| four(|m| power * (a[g][m] + b[g][m])));
         let odd = three(|g| four(|m| power * (a[g][m] - b[g][m])));
         let level = three(|g| four(|m| even[g][m] + anywhere * noise[g][m]));
@@ -250,6 +265,7 @@ pub(crate) struct Scatter {
     pub wavelength_m: f64,
     pub wall_power: f64,
     pub floor_share: f32,
+    pub sweep_s: f64,
 }
 
 /// A path as lines need it.
@@ -281,7 +297,8 @@ impl Sight<'_> {
         let lines = core::array::from_fn(|l| {
             let (shift, excess_m, power) = (places.shift[l], places.excess_m[l], places.power[l]);
             let steering = Steering::of(self.steering, excess_m);
-            Line::new(window, steering, shift as usize, power as f32, scatter.floor_share)
+            let sweep = places.sweep[l] as usize;
+            Line::new(window, steering, (shift as usize, sweep), power as f32, scatter.floor_share)
         });
         out.set(other, &lines);
     }
@@ -289,16 +306,21 @@ impl Sight<'_> {
     /// Where lines lie, and how strong they are.
     fn places(&self, p: &Legs, q: &Legs, scatter: &Scatter, power: f64) -> Places {
         let (mut length_m, mut rate_m_s, mut product) = ([0.0; LINES], [0.0; LINES], [0.0; LINES]);
+        let mut growth_m_s2 = [0.0; LINES];
         for (l, &(a, b)) in LINE_LEGS.iter().enumerate() {
             length_m[l] = p.length_m[a] + q.length_m[b];
             rate_m_s[l] = p.rate_m_s[a] + q.rate_m_s[b];
+            growth_m_s2[l] = p.growth_m_s2[a] + q.growth_m_s2[b];
             product[l] = p.length_m[a] * q.length_m[b];
         }
-        let mut out = Places { shift: [0.0; LINES], excess_m: [0.0; LINES], power: [0.0; LINES] };
+        let none = [0.0; LINES];
+        let mut out = Places { shift: none, sweep: none, excess_m: none, power: none };
         for l in 0..LINES {
             let hz = -rate_m_s[l] / scatter.wavelength_m;
             let shift = math::min_f64(hz / STEP_HZ + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64);
             out.shift[l] = math::max_f64(0.0, shift);
+            let sweep_hz = scatter.sweep_s * growth_m_s2[l] / scatter.wavelength_m;
+            out.sweep[l] = math::min_f64(sweep_hz / STEP_HZ + 0.5, MOST_SWEEP);
             out.excess_m[l] = length_m[l] - self.direct_m;
             let reflected = if l == 0 { power } else { scatter.wall_power * power };
             out.power[l] = reflected / (product[l] * product[l]);
@@ -310,6 +332,8 @@ impl Sight<'_> {
 /// Lines by their shift in steps above the lowest, excess path, and power.
 struct Places {
     shift: [f64; LINES],
+    /// To either side.
+    sweep: [f64; LINES],
     excess_m: [f64; LINES],
     power: [f64; LINES],
 }

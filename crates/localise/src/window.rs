@@ -44,7 +44,9 @@ pub(crate) struct Window {
     /// Power in each bin of what no line explains, at least the noise's.
     pub floor: [Lanes; SIGNALS],
     /// Power in every bin of a line of power one at each shift.
-    pub response: Vec<Lanes>,
+    response: Vec<Lanes>,
+    /// Sums of the responses to all lower shifts: their differences are responses to a line that sweeps.
+    pub sums: Vec<Lanes>,
     /// Power in every bin of white noise of power one.
     pub noise: Lanes,
     /// What is slow leaves in every bin, by the power of the last function that was taken out.
@@ -158,6 +160,7 @@ impl Window {
             im: [[0.0; LANES]; SIGNALS],
             floor: [[1.0; LANES]; SIGNALS],
             response: vec![[0.0; LANES]; 2 * SHIFTS + 1],
+            sums: vec![[0.0; LANES]; 2 * SHIFTS + 2],
             noise: [1.0; LANES],
             slow: [0.0; LANES],
             peak_hz: None,
@@ -253,6 +256,11 @@ impl Window {
                     z -= if ahead { complex::conj_mul(a, binned[k][m]) } else { a * binned[k][m] };
                 }
                 *lane = (complex::abs2(z) / frame.energy) as f32;
+            }
+        }
+        for q in 0..self.response.len() {
+            for m in 0..LANES {
+                self.sums[q + 1][m] = self.sums[q][m] + self.response[q][m];
             }
         }
         self.slow = [0.0; LANES];

@@ -1,0 +1,422 @@
+//! What somebody in the room does to a path wherever he keeps still: he is in the way of its rays.
+//!
+//! A path's static channel is the direct ray and its reflections (image sources: Allen and Berkley 1979; two reflections at
+//! most are taken). A body is an upright strip of absorber: what a ray loses in it is the Fresnel integral over the strip (Babinet;
+//! ITU-R P.526, section 4). The rays' phases are not known, so a loss m of a ray of power P adds `P|m|²` of its delay's
+//! steering to the covariance of the path's mean signals. What the strength loses is known in the mean besides.
+
+use crate::feature::{Gauge, Steering};
+use crate::fresnel::Fresnel;
+use crate::geometry::{Antenna, LEGS, distance_m};
+use crate::spectrum::{LINE_LEGS, SIGNALS};
+use wavewitness_num::math;
+use wavewitness_types::Room;
+
+/// Signals of the channel's shape.
+const SHAPES: usize = SIGNALS - 1;
+/// Entries of a symmetric matrix of three.
+const ENTRIES: usize = 6;
+/// Half the width of a body as an absorber, m, and its height.
+const HALF_M: f64 = 0.15;
+const HEIGHT_M: f64 = 1.5;
+/// Nobody is in the way of the first and last part of a leg.
+const END_SHARE: f64 = 0.02;
+/// Nor closer to an antenna, m.
+const LEAST_M: f64 = 0.2;
+/// Most cells, and their least length, m.
+const MOST_CELLS: f64 = 700.0;
+const CELL_M: f64 = 0.2;
+/// Variance of mean signals that nothing explains: of the shapes and of the strength, in units of the noise.
+const SHAPE_FLOOR: f32 = 4.0;
+const STRENGTH_FLOOR: f32 = 0.2;
+/// Share of the expected loss of strength: the reflections that are not taken lose less.
+const MEAN_SHARE: f64 = 0.5;
+/// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
+const FREEDOM: f64 = 20.0;
+const SHAPE_POWER: f64 = 0.25;
+
+/// Means of a path's signals, and what of them is new.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reading {
+    pub signals: [f32; SIGNALS],
+    pub power: f64,
+}
+
+/// What a body at one place makes of the mean signals: their covariance (strengths are taken as independent of shapes), and the
+/// mean of the strength.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Shadow {
+    /// Rows of the lower triangle.
+    shape: [f32; ENTRIES],
+    strength: f32,
+    mean: f32,
+}
+
+impl Shadow {
+    /// Nobody.
+    pub fn none() -> Shadow {
+        Shadow::default()
+    }
+
+    /// Somebody else's, with a weight.
+    pub fn add(&mut self, other: &Shadow, weight: f32) {
+        for (mine, theirs) in self.shape.iter_mut().zip(other.shape) {
+            *mine += weight * theirs;
+        }
+        self.strength += weight * other.strength;
+        self.mean += weight * other.mean;
+    }
+
+    fn add_ray(&mut self, steering: &Steering, power: f32) {
+        let Steering { diagonal, re, .. } = steering;
+        let triangle = [diagonal[0], re[0], diagonal[1], re[1], re[2], diagonal[2]];
+        for (entry, s) in self.shape.iter_mut().zip(triangle) {
+            *entry += 2.0 * power * s;
+        }
+        self.strength += 2.0 * power * diagonal[SHAPES];
+    }
+
+    /// Log-likelihood of a reading with these people in the room, but for a constant.
+    pub fn ln_likelihood(&self, others: &Shadow, reading: &Reading) -> f64 {
+        let s = |k: usize| f64::from(self.shape[k]) + f64::from(others.shape[k]);
+        let [y0, y1, y2, strength] = reading.signals.map(f64::from);
+        let floor = f64::from(SHAPE_FLOOR);
+        // L D Lᵀ.
+        let d0 = s(0) + floor;
+        let l10 = s(1) / d0;
+        let d1 = s(2) + floor - l10 * s(1);
+        let l20 = s(3) / d0;
+        let e21 = s(4) - l20 * s(1);
+        let l21 = e21 / d1;
+        let d2 = s(5) + floor - l20 * s(3) - l21 * e21;
+        let z1 = y1 - l10 * y0;
+        let z2 = y2 - l20 * y0 - l21 * z1;
+        let shape = y0 * y0 / d0 + z1 * z1 / d1 + z2 * z2 / d2;
+        let variance = f64::from(self.strength) + f64::from(others.strength) + f64::from(STRENGTH_FLOOR);
+        let off = strength - f64::from(self.mean) - f64::from(others.mean);
+        let t = |quadratic: f64, count: f64| (count + FREEDOM) * math::ln_short(1.0 + quadratic / FREEDOM);
+        let shapes = math::ln_short(d0 * d1 * d2) + t(shape, SHAPES as f64);
+        let strengths = math::ln_short(variance) + t(off * off / variance, 1.0);
+        -0.5 * reading.power * (SHAPE_POWER * shapes + strengths)
+    }
+}
+
+/// A ray of the empty room, and what a body in each cell takes of it.
+#[derive(Clone, Debug)]
+struct Ray {
+    /// Of the static channel's power.
+    share: f64,
+    excess_m: f64,
+    /// Power and real part of the loss, by cell.
+    loss: Vec<[f32; 2]>,
+}
+
+/// Cells of a room.
+#[derive(Clone, Copy, Debug)]
+struct Cells {
+    from_m: [f64; 2],
+    step_m: f64,
+    counts: [usize; 2],
+}
+
+impl Cells {
+    fn new(room: &Room) -> Cells {
+        let size = [0, 1].map(|k| room.max_m[k] - room.min_m[k]);
+        let step_m = math::max_f64(CELL_M, math::sqrt(size[0] * size[1] / MOST_CELLS));
+        let counts = size.map(|length_m| ((length_m / step_m) as usize).max(1));
+        Cells { from_m: [room.min_m[0], room.min_m[1]], step_m, counts }
+    }
+
+    fn count(&self) -> usize {
+        self.counts[0] * self.counts[1]
+    }
+
+    fn of(&self, at_m: [f64; 2]) -> usize {
+        let cell = |k: usize| {
+            (math::max_f64(0.0, (at_m[k] - self.from_m[k]) / self.step_m) as usize).min(self.counts[k] - 1)
+        };
+        cell(1) * self.counts[0] + cell(0)
+    }
+
+    fn middle_m(&self, cell: usize) -> [f64; 2] {
+        let place = [cell % self.counts[0], cell / self.counts[0]];
+        [0, 1].map(|k| self.from_m[k] + (place[k] as f64 + 0.5) * self.step_m)
+    }
+}
+
+/// The rays of a path, and what somebody in each cell of the room makes of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Shade {
+    cells: Cells,
+    rays: Vec<Ray>,
+    shadows: Vec<Shadow>,
+    /// Whether the shadows are those of the present baseline.
+    pub known: bool,
+}
+
+/// Share of the power of a wall's reflection that floor and ceiling reflect: their angles are steeper, and antennas upright.
+const LEVEL_SHARE: f64 = 0.4;
+/// Share of a body's cross-section that counts: what scatters near straight ahead is the shadow.
+const SECTION_SHARE: f64 = 0.4;
+
+/// What of the room a path's rays depend on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Walls {
+    pub room: Room,
+    /// Power that is reflected.
+    pub reflected: f64,
+    pub wavelength_m: f64,
+}
+
+impl Shade {
+    /// The rays between two antennas. All memory is taken here.
+    pub fn new(ends_m: [[f64; 3]; 2], walls: &Walls, fresnel: &Fresnel) -> Shade {
+        let cells = Cells::new(&walls.room);
+        let direct_m = math::max_f64(distance_m(ends_m[0], ends_m[1]), LEAST_M);
+        let mut rays: Vec<Ray> = Vec::new();
+        for corners in corners(ends_m, &walls.room) {
+            let length_m: f64 = corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum();
+            let mut power = (direct_m / length_m) * (direct_m / length_m);
+            for corner in &corners[1..corners.len() - 1] {
+                power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
+            }
+            let loss =
+                (0..cells.count()).map(|c| lost(&corners, length_m, cells.middle_m(c), walls, fresnel));
+            rays.push(Ray { share: power, excess_m: length_m - direct_m, loss: loss.collect() });
+        }
+        let total: f64 = rays.iter().map(|ray| ray.share).sum();
+        rays.iter_mut().for_each(|ray| ray.share /= total);
+        let shadows = vec![Shadow::none(); cells.count()];
+        Shade { cells, rays, shadows, known: false }
+    }
+
+    /// Takes a new baseline's steering. `scatter` is the power over the static channel's that somebody with 1 m from both antennas
+    /// scatters.
+    pub fn adopt(&mut self, gauge: &Gauge, ends: &[Antenna; 2], body_z_m: f64, scatter: f64, reflected: f64) {
+        let direct_m = distance_m(ends[0].at_m, ends[1].at_m);
+        for (c, shadow) in self.shadows.iter_mut().enumerate() {
+            *shadow = Shadow::none();
+            let mut lost = 0.0;
+            for ray in &self.rays {
+                let [power, part] = ray.loss[c];
+                shadow.add_ray(Steering::of(&gauge.table, ray.excess_m), ray.share as f32 * power);
+                lost += ray.share * f64::from(part);
+            }
+            shadow.mean = (-MEAN_SHARE * lost / gauge.strength_noise()) as f32;
+            let [x, y] = self.cells.middle_m(c);
+            let [p, q] = ends.each_ref().map(|end| end.legs(&[x, y, body_z_m], [0.0; 2]).length_m);
+            for (l, &(a, b)) in LINE_LEGS.iter().enumerate() {
+                debug_assert!(a < LEGS && b < LEGS);
+                let product = p[a] * q[b];
+                let power =
+                    SECTION_SHARE * scatter * if l == 0 { 1.0 } else { reflected } / (product * product);
+                shadow.add_ray(Steering::of(&gauge.table, p[a] + q[b] - direct_m), power as f32);
+            }
+        }
+        self.known = true;
+    }
+
+    /// What somebody at a place makes.
+    pub fn at(&self, at_m: [f64; 2]) -> &Shadow {
+        &self.shadows[self.cells.of(at_m)]
+    }
+}
+
+/// Whether a corner is on the floor or the ceiling.
+fn is_level(corner: &[f64; 3], room: &Room) -> bool {
+    corner[2] == room.min_m[2] || corner[2] == room.max_m[2]
+}
+
+/// Corners of every ray with at most two reflections, its ends included.
+fn corners(ends_m: [[f64; 3]; 2], room: &Room) -> Vec<Vec<[f64; 3]>> {
+    let [from, to] = ends_m;
+    let surfaces: Vec<(usize, f64)> = (0..3).flat_map(|k| [(k, room.min_m[k]), (k, room.max_m[k])]).collect();
+    let mirrored = |p: [f64; 3], (axis, at_m): (usize, f64)| {
+        let mut q = p;
+        q[axis] = 2.0 * at_m - p[axis];
+        q
+    };
+    let mut out = vec![vec![from, to]];
+    for (s, &first) in surfaces.iter().enumerate() {
+        let image = mirrored(from, first);
+        if let Some(hit) = crossing(image, to, first, room) {
+            out.push(vec![from, hit, to]);
+        }
+        for (r, &second) in surfaces.iter().enumerate() {
+            // Between floor and ceiling twice: too steep for a body to be in the way of much.
+            if r == s || (first.0 == 2 && second.0 == 2) {
+                continue;
+            }
+            let Some(last) = crossing(mirrored(image, second), to, second, room) else { continue };
+            if let Some(hit) = crossing(image, last, first, room) {
+                out.push(vec![from, hit, last, to]);
+            }
+        }
+    }
+    out
+}
+
+/// Where the line from an image to a point goes through a surface, if inside the room.
+fn crossing(image: [f64; 3], to: [f64; 3], (axis, at_m): (usize, f64), room: &Room) -> Option<[f64; 3]> {
+    let way = to[axis] - image[axis];
+    let share = (at_m - image[axis]) / way;
+    if way.abs() < 1e-9 || share <= 0.0 || share >= 1.0 {
+        return None;
+    }
+    let mut hit = [0.0; 3];
+    for k in 0..3 {
+        hit[k] = image[k] + share * (to[k] - image[k]);
+    }
+    hit[axis] = at_m;
+    let inside = (0..3).all(|k| hit[k] > room.min_m[k] - 1e-6 && hit[k] < room.max_m[k] + 1e-6);
+    inside.then_some(hit)
+}
+
+/// Power and real part of what a ray loses in a body.
+fn lost(corners: &[[f64; 3]], length_m: f64, body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel) -> [f32; 2] {
+    let mut passed = [1.0, 0.0];
+    let mut before_m = 0.0;
+    for leg in corners.windows(2) {
+        let (p, way) = (leg[0], [0, 1, 2].map(|k| leg[1][k] - leg[0][k]));
+        let leg_m = distance_m(leg[0], leg[1]);
+        let plan2 = way[0] * way[0] + way[1] * way[1];
+        let off = [body_m[0] - p[0], body_m[1] - p[1]];
+        let share = (off[0] * way[0] + off[1] * way[1]) / math::max_f64(plan2, 1e-6);
+        if share > END_SHARE && share < 1.0 - END_SHARE {
+            let near_m = math::max_f64(before_m + share * leg_m, LEAST_M);
+            let far_m = math::max_f64(length_m - before_m - share * leg_m, LEAST_M);
+            let scale = math::sqrt(2.0 / walls.wavelength_m * (near_m + far_m) / (near_m * far_m));
+            let beside_m = (off[1] * way[0] - off[0] * way[1]) / math::sqrt(plan2);
+            let z_m = p[2] + share * way[2] - walls.room.min_m[2];
+            let across = fresnel.strip(scale * (beside_m - HALF_M), scale * (beside_m + HALF_M));
+            let upright = fresnel.strip(-scale * z_m, scale * (HEIGHT_M - z_m));
+            let part = [
+                1.0 - (across[0] * upright[0] - across[1] * upright[1]),
+                -(across[0] * upright[1] + across[1] * upright[0]),
+            ];
+            passed = [passed[0] * part[0] - passed[1] * part[1], passed[0] * part[1] + passed[1] * part[0]];
+        }
+        before_m += leg_m;
+    }
+    let missing = 1.0 - passed[0];
+    [(missing * missing + passed[1] * passed[1]) as f32, missing as f32]
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards the rays against their images, losses against the geometry of shadows, the likelihood against its definition, and
+    //! that places are recovered from readings that the model itself draws.
+    use super::*;
+    use crate::sequence::Sequence;
+
+    const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
+    const ENDS_M: [[f64; 3]; 2] = [[0.3, 0.4, 0.9], [5.7, 0.4, 1.1]];
+
+    fn walls() -> Walls {
+        Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 }
+    }
+
+    fn length_m(corners: &[[f64; 3]]) -> f64 {
+        corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum()
+    }
+
+    #[test]
+    fn rays_are_as_long_as_their_images_are_far() {
+        let rays = corners(ENDS_M, &ROOM);
+        let by_order = |n: usize| rays.iter().filter(|r| r.len() == n + 2).count();
+        // One by each surface; two by opposite walls (either first), by neighbouring walls, and by a wall and floor or ceiling: of the
+        // last two kinds one order of the two is possible.
+        assert_eq!((by_order(0), by_order(1), by_order(2)), (1, 6, 4 + 4 + 8));
+        let across = |axis: usize, at_m: f64| {
+            let mut image = ENDS_M[0];
+            image[axis] = 2.0 * at_m - image[axis];
+            distance_m(image, ENDS_M[1])
+        };
+        for (axis, at_m) in [(0, 0.0), (0, 6.0), (1, 0.0), (1, 5.0), (2, 0.0), (2, 2.6)] {
+            let expected = across(axis, at_m);
+            assert!(
+                rays.iter().any(|r| r.len() == 3 && (length_m(r) - expected).abs() < 1e-9),
+                "{axis}, {at_m}"
+            );
+        }
+        for ray in &rays {
+            assert!(
+                ray.iter().all(|p| (0..3).all(|k| p[k] > -1e-9 && p[k] < ROOM.max_m[k] + 1e-9)),
+                "{ray:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_takes_most_where_it_stands_in_the_way() {
+        let fresnel = Fresnel::new();
+        let direct = [ENDS_M[0], ENDS_M[1]];
+        let power = |y_m: f64| lost(&direct, length_m(&direct), [3.0, y_m], &walls(), &fresnel)[0];
+        let (on, left, right, far) = (power(0.4), power(0.1), power(0.7), power(3.0));
+        assert!((left - right).abs() < 1e-6 * on, "{left}, {right}");
+        assert!(on > 0.2 && left < 0.5 * on && far < 0.02 * on, "{on}, {left}, {far}");
+        // Beyond an antenna nobody is in the way.
+        assert_eq!(lost(&direct, length_m(&direct), [5.9, 0.4], &walls(), &fresnel), [0.0, 0.0]);
+        // A low body leaves a ray over it alone.
+        let high = [[0.3, 0.4, 2.5], [5.7, 0.4, 2.5]];
+        assert!(lost(&high, length_m(&high), [3.0, 0.4], &walls(), &fresnel)[0] < 0.1 * on);
+    }
+
+    fn somebody(sequence: &mut Sequence) -> Shadow {
+        let mut shadow = Shadow { mean: sequence.normal() as f32, ..Shadow::none() };
+        for _ in 0..5 {
+            let a = [0, 1, 2].map(|_| (3.0 * sequence.normal()) as f32);
+            let products = [a[0] * a[0], a[1] * a[0], a[1] * a[1], a[2] * a[0], a[2] * a[1], a[2] * a[2]];
+            for (entry, p) in shadow.shape.iter_mut().zip(products) {
+                *entry += p;
+            }
+            shadow.strength += 2.0 * a[0] * a[0];
+        }
+        shadow
+    }
+
+    #[test]
+    fn the_likelihood_is_that_of_its_definition() {
+        let mut sequence = Sequence::new();
+        for _ in 0..50 {
+            let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
+            let signals = [0, 1, 2, 3].map(|_| (8.0 * sequence.normal()) as f32);
+            let reading = Reading { signals, power: 0.7 };
+            let mut c = [0.0; ENTRIES];
+            for (k, entry) in c.iter_mut().enumerate() {
+                let floor = if [0, 2, 5].contains(&k) { SHAPE_FLOOR } else { 0.0 };
+                *entry = f64::from(one.shape[k] + other.shape[k] + floor);
+            }
+            // Cramer's rule.
+            let [a, b, d, e, f, i] = c;
+            let determinant = a * (d * i - f * f) - b * (b * i - f * e) + e * (b * f - d * e);
+            let cofactors =
+                [d * i - f * f, e * f - b * i, a * i - e * e, b * f - d * e, b * e - a * f, a * d - b * b];
+            let y = signals.map(f64::from);
+            let quadratic = (cofactors[0] * y[0] * y[0]
+                + cofactors[2] * y[1] * y[1]
+                + cofactors[5] * y[2] * y[2]
+                + 2.0
+                    * (cofactors[1] * y[0] * y[1] + cofactors[3] * y[0] * y[2] + cofactors[4] * y[1] * y[2]))
+                / determinant;
+            let variance = f64::from(one.strength + other.strength + STRENGTH_FLOOR);
+            let off = y[3] - f64::from(one.mean) - f64::from(other.mean);
+            let t = |q: f64, n: f64| (n + FREEDOM) * (1.0 + q / FREEDOM).ln();
+            let shapes = determinant.ln() + t(quadratic, 3.0);
+            let expected = -0.35 * (SHAPE_POWER * shapes + variance.ln() + t(off * off / variance, 1.0));
+            let found = one.ln_likelihood(&other, &reading);
+            assert!((found - expected).abs() < 1e-3 * expected.abs() + 1e-3, "{found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_sought_where_others_explain_everything() {
+        let mut sequence = Sequence::new();
+        let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
+        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0 };
+        let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
+        assert!(both > alone, "{both}, {alone}");
+        let none = Reading { power: 0.0, ..loud };
+        assert_eq!(one.ln_likelihood(&other, &none), 0.0);
+    }
+}
