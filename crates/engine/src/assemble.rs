@@ -5,12 +5,11 @@ use crate::cycle::{CycleReport, Work, observation_of};
 use crate::stages::{Plans, States};
 use wavewitness_calibration::departure_z;
 use wavewitness_motion::{Condition, LinkMotion};
-use wavewitness_num::math;
 use wavewitness_pose::Belief;
 use wavewitness_tomography::LinkEvidence;
 use wavewitness_types::limits::MAX_PEOPLE;
 use wavewitness_types::{
-    Baseline, CycleIndex, Gate, GateDecision, LinkId, LinkObservation, LinkStatus, Person, Source, Timestamp,
+    Baseline, CycleIndex, Gate, GateDecision, LinkId, LinkObservation, LinkStatus, Source, Timestamp,
 };
 use wavewitness_world::{Input, LinkInput};
 
