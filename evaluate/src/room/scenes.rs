@@ -170,12 +170,16 @@ fn leave_and_return() -> Scene {
 }
 
 fn another_comes_in() -> Scene {
-    let mut scripts = [adult(1.75, 0.8, 2.6, ENTER), adult(1.6, 0.8, 2.6, ENTER)];
-    let end_s = |script: &Script| script.clone().done().duration_ns() as f64 / SECOND_NS as f64;
-    for k in 0..8 {
+    let visit = |s: &Script| s.clone().walk(4.2, 2.0, 1.0).stand(3.0).walk(0.8, 2.6, 1.0);
+    let end_s = |s: &Script| s.clone().done().duration_ns() as f64 / SECOND_NS as f64;
+    let gap_s = |k: usize| 2.5 + 2.5 * k as f64 / 7.0;
+    let first = visit(&adult(1.75, 0.8, 2.6, ENTER));
+    let outside_s = end_s(&first) + gap_s(0);
+    let mut scripts = [first, adult(1.6, 0.8, 2.6, outside_s)];
+    for k in 1..8 {
         let (who, other) = (k % 2, 1 - k % 2);
-        scripts[who] = scripts[who].clone().walk(4.2, 2.0, 1.0).stand(3.0).walk(0.8, 2.6, 1.0);
-        let wait_s = 2.5 + 2.5 * k as f64 / 7.0 + end_s(&scripts[who]) - end_s(&scripts[other]);
+        scripts[who] = visit(&scripts[who]);
+        let wait_s = gap_s(k) + end_s(&scripts[who]) - end_s(&scripts[other]);
         scripts[other] = scripts[other].clone().away(wait_s);
     }
     // Who came last is out as well.
