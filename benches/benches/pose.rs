@@ -57,7 +57,7 @@ fn bench(c: &mut Criterion) {
         b.iter_custom(|n| {
             rolling.time(n, |state, t| {
                 black_box(plan.run(t.at, &t.detections, t.room_gate.0, t.room_gate.1, state));
-                plan.people(state, &Belief::NOTHING).for_each(|person| {
+                plan.people(state, &Belief::NOTHING, 0.0).for_each(|person| {
                     black_box(person);
                 });
             })
@@ -77,7 +77,7 @@ fn bench(c: &mut Criterion) {
         b.iter_custom(|n| {
             rolling.time(n, |state, (at, detections)| {
                 black_box(plan.run(*at, detections, Gate::Accept, 1.0, state));
-                plan.people(state, &Belief::NOTHING).for_each(|person| {
+                plan.people(state, &Belief::NOTHING, 0.0).for_each(|person| {
                     black_box(person);
                 });
             })

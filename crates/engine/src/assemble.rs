@@ -5,12 +5,11 @@ use crate::cycle::{CycleReport, Work, observation_of};
 use crate::stages::{Plans, States};
 use wavewitness_calibration::departure_z;
 use wavewitness_motion::{Condition, LinkMotion};
-use wavewitness_num::math;
 use wavewitness_pose::Belief;
 use wavewitness_tomography::LinkEvidence;
 use wavewitness_types::limits::MAX_PEOPLE;
 use wavewitness_types::{
-    Baseline, CycleIndex, Gate, GateDecision, LinkId, LinkObservation, LinkStatus, Person, Source, Timestamp,
+    Baseline, CycleIndex, Gate, GateDecision, LinkId, LinkObservation, LinkStatus, Source, Timestamp,
 };
 use wavewitness_world::{Input, LinkInput};
 
@@ -116,30 +115,12 @@ pub(crate) fn conclude(
         on_floor: work.verdict.on_floor,
     };
     frame.fall = work.verdict.fall;
-    for mut person in plans.pose.people(&states.pose, &belief).take(MAX_PEOPLE) {
-        widen(&mut person, work.model_error_m);
-        frame.people.push(person);
-    }
+    frame.people.extend(plans.pose.people(&states.pose, &belief, work.model_error_m).take(MAX_PEOPLE));
     frame.links.clear();
     for id in 0..work.links.len() {
         if states.links.links()[id].retired.is_none() {
             frame.links.push(link_status(LinkId(id as u16), states, work));
         }
-    }
-}
-
-/// Adds what the tracker can't know to a person's sigmas: the image's own error along x and y, which is the same from
-/// cycle to cycle and so does not average out.
-fn widen(person: &mut Person, model_error_m: f64) {
-    let add = |sigma_m: &mut [f32; 3]| {
-        for sigma in &mut sigma_m[..2] {
-            let s = f64::from(*sigma);
-            *sigma = math::sqrt(s * s + model_error_m * model_error_m) as f32;
-        }
-    };
-    add(&mut person.sigma_m);
-    for keypoint in &mut person.keypoints {
-        add(&mut keypoint.sigma_m);
     }
 }
 

@@ -54,6 +54,8 @@ wavewitness_types::stage_config! {
         heading_sigmas: f64 = 3.0, 1.0, 10.0;
         /// How soon somebody who stands turns: growth of the heading's variance, rad²/s.
         turn_psd: f64 = 0.02, 0.0, 10.0;
+        /// The same of whom another stage follows, which may miss that he walks off, rad²/s.
+        followed_turn_psd: f64 = 2.0, 0.0, 100.0;
         /// Mean stature, m (adults of both sexes).
         stature_m: f64 = 1.7, 0.5, 2.5;
         /// One sigma of stature, m (ANSUR II, Gordon et al. 2014: 1.756 ± 0.069 m of men, 1.629 ± 0.064 m of women; half

@@ -147,16 +147,25 @@ impl Plan {
 
     /// The person of a track that says nothing but where it is and how it moves.
     pub fn skeleton(&self, track: &PersonTrack) -> Person {
-        skeleton::person(&self.config, track, None, self.floor_m(), &Belief::NOTHING)
+        let facing = Facing::now(&self.config, track, false, None, 0.0);
+        skeleton::person(&self.config, track, facing, self.floor_m(), 0.0, &Belief::NOTHING)
     }
 
     /// Everybody to publish, ascending by id, at most [`MAX_PEOPLE`]. `belief` is of the one who is there; of several
-    /// nobody's posture is known.
-    pub fn people<'a>(&'a self, state: &'a State, belief: &'a Belief) -> impl Iterator<Item = Person> + 'a {
+    /// nobody's posture is known. `place_error_m`: one sigma of an error along x and y that is the same from cycle to cycle and so
+    /// in no track's covariance.
+    pub fn people<'a>(
+        &'a self,
+        state: &'a State,
+        belief: &'a Belief,
+        place_error_m: f64,
+    ) -> impl Iterator<Item = Person> + 'a {
         let belief = if state.people_count() == 1 { belief } else { &Belief::NOTHING };
         let published =
             state.tracks.iter().zip(&state.slots).filter(|(t, _)| t.state != TrackState::Tentative);
-        published.map(move |(t, slot)| skeleton::person(&self.config, t, slot.facing, self.floor_m(), belief))
+        published.map(move |(t, slot)| {
+            skeleton::person(&self.config, t, slot.facing, self.floor_m(), place_error_m, belief)
+        })
     }
 
     fn floor_m(&self) -> Option<f64> {
@@ -166,8 +175,7 @@ impl Plan {
     /// Who walks faces where he goes; who stands still keeps that, less surely with time.
     fn face(&self, state: &mut State, dt: f64) {
         for (track, slot) in state.tracks.iter().zip(&mut state.slots) {
-            let kept = slot.facing.and_then(|f| f.kept(&self.config, dt));
-            slot.facing = Facing::of_walk(&self.config, track).or(kept);
+            slot.facing = Facing::now(&self.config, track, slot.follows.is_some(), slot.facing, dt);
         }
     }
 

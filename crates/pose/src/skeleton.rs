@@ -12,6 +12,11 @@ use wavewitness_types::{Basis, Heading, Keypoint, NoPosture, Person, PersonTrack
 
 /// How far a walking body faces away from where it goes, radians: a design value, one sigma.
 const GAIT_HEADING_SIGMA: f64 = 0.2;
+/// A posture of which the heights may be claimed has at least this probability: less was wrong too often where nobody lies
+/// (`docs/algorithms/pose.md`).
+const SURE: f64 = 0.95;
+/// What is known of the body must account for this share of a joint's whole expected squared error from a standing body.
+const LEAST_SHARE: f64 = 0.025;
 /// A heading less certain than this is none, radians: e^{−s²/2} leaves less than a third of any offset.
 const MAX_HEADING_SIGMA: f64 = 1.5;
 /// Shares of postures of whom nothing is known: design values, roughly those of the simulator's people.
@@ -46,7 +51,7 @@ pub(crate) struct Facing {
 }
 
 impl Facing {
-    /// Where a walk goes; `None` if the motion does not say.
+    /// Where a walk goes; `None` if somebody may as well stand.
     pub fn of_walk(config: &Config, track: &PersonTrack) -> Option<Facing> {
         let (vx, vy) = (track.mean[3], track.mean[4]);
         let speed = math::hypot(vx, vy);
@@ -65,10 +70,39 @@ impl Facing {
         Some(Facing { rad: math::atan2(vy, vx), variance })
     }
 
-    /// `dt` seconds later, of somebody who may have turned; `None` when it says nothing any more.
-    pub fn kept(self, config: &Config, dt: f64) -> Option<Facing> {
-        let variance = self.variance + config.turn_psd * dt;
-        (variance <= MAX_HEADING_SIGMA * MAX_HEADING_SIGMA).then_some(Facing { variance, ..self })
+    /// Where somebody goes by a posterior that allows for standing: velocity v of mean v̂ and covariance Σ, no Gaussian.
+    ///
+    /// The resultant of its direction, E cos(angle to v̂) = E[v·v̂/|v|]/|v̂|, is about |v̂|/√E|v|², with E|v|² = |v̂|² + tr Σ: of a
+    /// velocity that may be any, or none, the mean is short. Who moves slower than `heading_speed_m_s` may face anywhere, which
+    /// adds its square. A wrapped normal of variance s has the resultant e^{−s/2}.
+    fn of_course(config: &Config, track: &PersonTrack) -> Option<Facing> {
+        let (vx, vy) = (track.mean[3], track.mean[4]);
+        let speed2 = vx * vx + vy * vy;
+        let spread = math::max_f64(0.0, track.covariance[3][3]) + math::max_f64(0.0, track.covariance[4][4]);
+        let resultant2 = speed2 / (speed2 + spread + config.heading_speed_m_s * config.heading_speed_m_s);
+        let variance = GAIT_HEADING_SIGMA * GAIT_HEADING_SIGMA - math::ln(resultant2);
+        (resultant2 > 0.0).then(|| Facing { rad: math::atan2(vy, vx), variance })
+    }
+
+    /// `dt` seconds after `before`; `None` where nothing tells it any more. Of a filter here a plain walk tells it, and who stands is
+    /// seen to. Whom another stage follows it may lose from sight, so where he faced counts for little soon.
+    pub fn now(
+        config: &Config,
+        track: &PersonTrack,
+        is_followed: bool,
+        before: Option<Facing>,
+        dt: f64,
+    ) -> Option<Facing> {
+        let psd = if is_followed { config.followed_turn_psd } else { config.turn_psd };
+        let kept = before.map(|f| Facing { variance: f.variance + psd * dt, ..f });
+        let facing = if is_followed {
+            let course = Facing::of_course(config, track);
+            let surer = |c: &Facing| kept.is_none_or(|k| c.variance <= k.variance);
+            course.filter(surer).or(kept)
+        } else {
+            Facing::of_walk(config, track).or(kept)
+        };
+        facing.filter(|f| f.variance <= MAX_HEADING_SIGMA * MAX_HEADING_SIGMA)
     }
 }
 
@@ -152,68 +186,100 @@ struct Body<'a> {
     facing: Option<Facing>,
     probability: [f64; PostureClass::COUNT],
     on_floor: f64,
-    floor_m: f64,
-    floor_variance: f64,
+    /// Height of the floor and its variance.
+    floor: (f64, f64),
+    place_error_m: f64,
+}
+
+/// A joint of a body, or its centre of mass.
+struct Point {
+    position_m: [f64; 3],
+    /// From the root along the floor, and upwards from the floor.
+    offset_m: [f64; 3],
+    /// Of place and body together.
+    variance_m2: [f64; 3],
 }
 
 impl Body<'_> {
-    fn point(&self, joint: impl Fn(PostureClass) -> shape::Joint) -> ([f64; 3], [f64; 3]) {
+    fn point(&self, joint: impl Fn(PostureClass) -> shape::Joint) -> Point {
         let Config { stature_m, stature_sigma_m, .. } = *self.config;
         let stature = [stature_m, stature_m * stature_m + stature_sigma_m * stature_sigma_m];
         let m = moments(&self.probability, self.on_floor, self.facing, stature, joint);
-        let (mut position, mut variance) = ([0.0; 3], [0.0; 3]);
+        let mut point = Point { position_m: [0.0; 3], offset_m: m.mean, variance_m2: [0.0; 3] };
         for k in 0..3 {
-            let offset = m.mean[k];
-            let shape = math::max_f64(0.0, m.square[k] - offset * offset);
-            let (root, root_variance) = if k < 2 {
-                (self.track.mean[k], self.track.covariance[k][k])
-            } else {
-                (self.floor_m, self.floor_variance)
-            };
-            position[k] = root + offset;
-            variance[k] = math::max_f64(0.0, root_variance) + shape;
+            let shape = math::max_f64(0.0, m.square[k] - m.mean[k] * m.mean[k]);
+            let (root, root_variance) =
+                if k < 2 { (self.track.mean[k], self.place_variance(k)) } else { self.floor };
+            point.position_m[k] = root + m.mean[k];
+            point.variance_m2[k] = root_variance + shape;
         }
-        (position, variance)
+        point
+    }
+
+    fn place_variance(&self, axis: usize) -> f64 {
+        math::max_f64(0.0, self.track.covariance[axis][axis]) + self.place_error_m * self.place_error_m
+    }
+
+    /// `Inferred` if what is known of this body accounts for [`LEAST_SHARE`] of the squared error that a body has which only
+    /// stands, faces nowhere, and has its centre of mass where this one has it, `centre_up_m` from the floor.
+    ///
+    /// With the mean m over what is known and the other body's joint t, E|x − t|² = |m − t|² + tr Var x. Of |m − t|² what lies
+    /// forward is left out: a walker's place is wrong along its walk more than across, so it may undo that part. Heights count where
+    /// the posture is sure.
+    fn basis(&self, keypoint: usize, point: &Point, centre_up_m: f64, is_sure: bool) -> Basis {
+        let left = self
+            .facing
+            .map_or(0.0, |f| math::cos(f.rad) * point.offset_m[1] - math::sin(f.rad) * point.offset_m[0]);
+        let above = shape::of(PostureClass::Standing, keypoint).mean[2]
+            - shape::centre(PostureClass::Standing).mean[2];
+        let raised = centre_up_m + self.config.stature_m * above;
+        let height = if is_sure { point.offset_m[2] - raised } else { 0.0 };
+        let gain = left * left + height * height;
+        let rest: f64 = point.variance_m2[0] + point.variance_m2[1] + point.variance_m2[2];
+        if gain > 0.0 && gain >= LEAST_SHARE * (gain + rest) { Basis::Inferred } else { Basis::Prior }
     }
 }
 
 /// The person of a track. `floor_m`: where the room's floor is; without one the track's height stands for a standing body's centre.
+/// `place_error_m`: an error of places along x and y that the track's covariance does not hold.
 pub(crate) fn person(
     config: &Config,
     track: &PersonTrack,
-    kept: Option<Facing>,
+    facing: Option<Facing>,
     floor_m: Option<f64>,
+    place_error_m: f64,
     belief: &Belief,
 ) -> Person {
-    let walk = Facing::of_walk(config, track);
-    let facing = walk.or(kept);
-    let usual = if walk.is_some() { ON_THE_WAY } else { PRIOR };
+    let usual = if Facing::of_walk(config, track).is_some() { ON_THE_WAY } else { PRIOR };
     let centre_up = config.stature_m * shape::centre(PostureClass::Standing).mean[2];
+    let sought = |z: f64| (z - centre_up, math::max_f64(0.0, track.covariance[2][2]));
+    // Which posture it is most likely says little of heights while it is not sure enough to be published.
+    let told = belief.probability.filter(|_| matches!(belief.posture, Posture::Known { .. }));
     let body = Body {
         config,
         track,
         facing,
-        probability: belief.probability.unwrap_or(usual),
+        probability: told.unwrap_or(usual),
         on_floor: belief.on_floor,
-        floor_m: floor_m.unwrap_or(track.mean[2] - centre_up),
-        floor_variance: if floor_m.is_some() { 0.0 } else { track.covariance[2][2] },
+        floor: floor_m.map_or_else(|| sought(track.mean[2]), |floor| (floor, 0.0)),
+        place_error_m,
     };
-    let told = matches!(belief.posture, Posture::Known { .. }) || walk.is_some();
-    let basis = if told { Basis::Inferred } else { Basis::Prior };
-    let mut keypoints = [Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis }; 17];
-    for (k, point) in keypoints.iter_mut().enumerate() {
-        let (position, variance) = body.point(|class| shape::of(class, k));
-        point.position_m = position.map(|x| x as f32);
-        point.sigma_m = variance.map(|v| math::sqrt(v) as f32);
+    let is_sure = told.is_some_and(|p| p.iter().any(|&p| p >= SURE));
+    let centre = body.point(shape::centre);
+    let mut keypoints = [Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis: Basis::Prior }; 17];
+    for (k, keypoint) in keypoints.iter_mut().enumerate() {
+        let point = body.point(|class| shape::of(class, k));
+        keypoint.position_m = point.position_m.map(|x| x as f32);
+        keypoint.sigma_m = point.variance_m2.map(|v| math::sqrt(v) as f32);
+        keypoint.basis = body.basis(k, &point, centre.offset_m[2], is_sure);
     }
-    let (centre, variance) = body.point(shape::centre);
     Person {
         id: track.id,
         state: track.state,
         existence: track.existence as f32,
-        position_m: [track.mean[0], track.mean[1], centre[2]].map(|x| x as f32),
-        sigma_m: [track.covariance[0][0], track.covariance[1][1], variance[2]]
-            .map(|v| math::sqrt(math::max_f64(0.0, v)) as f32),
+        position_m: [track.mean[0], track.mean[1], centre.position_m[2]].map(|x| x as f32),
+        sigma_m: [body.place_variance(0), body.place_variance(1), centre.variance_m2[2]]
+            .map(|v| math::sqrt(v) as f32),
         velocity_m_s: [track.mean[3], track.mean[4], track.mean[5]].map(|v| v as f32),
         keypoints,
         posture: belief.posture,

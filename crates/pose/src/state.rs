@@ -1,7 +1,7 @@
 //! What the tracker remembers.
 
 use crate::assignment::SIZE;
-use crate::missing::Missing;
+use crate::missing::{Missing, Place};
 use crate::skeleton::Facing;
 use crate::{Measurement, Plan};
 use wavewitness_types::{CycleIndex, Followed, PersonTrack, Timestamp, TrackId, TrackState};
@@ -135,14 +135,25 @@ impl State {
         self.slots.truncate(kept);
     }
 
-    /// Gives whoever was confirmed in this cycle the id of who is missing there, if somebody is; tracks stay in order.
+    /// Gives those who were confirmed in this cycle the ids of who is missing there, if somebody is; tracks stay in order.
     pub(crate) fn recognise(&mut self, speed_m_s: f64) {
-        for t in 0..self.tracks.len() {
-            if core::mem::take(&mut self.slots[t].is_new)
-                && let Some(id) = self.missing.take(&self.tracks[t], self.now, speed_m_s)
-            {
-                self.tracks[t].id = id;
+        let (mut places, mut who, mut count) = ([Place::default(); SIZE], [0; SIZE], 0);
+        for (t, (track, slot)) in self.tracks.iter().zip(&mut self.slots).enumerate() {
+            if core::mem::take(&mut slot.is_new) {
+                places[count] = Place {
+                    mean_m: [track.mean[0], track.mean[1]],
+                    variance_m2: [track.covariance[0][0], track.covariance[1][1]],
+                };
+                who[count] = t;
+                count += 1;
             }
+        }
+        if count == 0 {
+            return;
+        }
+        let names = self.missing.name(&places[..count], self.now, speed_m_s);
+        for (&t, name) in who[..count].iter().zip(names) {
+            self.tracks[t].id = name.unwrap_or(self.tracks[t].id);
         }
         for t in 1..self.tracks.len() {
             let mut place = t;

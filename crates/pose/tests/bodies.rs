@@ -90,7 +90,7 @@ fn measure(knows: bool, sigma_m: f64) -> [Sum; 17] {
             let detection = seen(&mut random, &pose, sigma_m);
             plan.run(time(cycle as f64 * 0.05), &[detection], Gate::Accept, 1.0, &mut state);
             let belief = told(&pose, knows);
-            let Some(person) = plan.people(&state, &belief).next() else { continue };
+            let Some(person) = plan.people(&state, &belief, 0.0).next() else { continue };
             for (k, key) in person.keypoints.iter().enumerate() {
                 let [x, y, z] = pose.root_m;
                 let [u, v, _] = person.position_m.map(f64::from);

@@ -46,7 +46,7 @@ proptest! {
             state.tracks().to_canonical_bytes();
             prop_assert!(state.tracks().windows(2).all(|w| w[0].id < w[1].id));
             prop_assert!(state.tracks().len() <= 2 * MAX_PEOPLE);
-            let people: Vec<_> = plan.people(&state, &Belief::NOTHING).collect();
+            let people: Vec<_> = plan.people(&state, &Belief::NOTHING, 0.0).collect();
             prop_assert!(people.len() <= MAX_PEOPLE);
             people.as_slice().to_canonical_bytes();
             for track in state.tracks() {
@@ -79,7 +79,7 @@ fn a_crowd_is_bounded_and_allocates_nothing() {
         assert!(state.tracks().len() <= 2 * MAX_PEOPLE);
         assert_eq!(state.tracks().as_ptr(), capacity);
     }
-    assert_eq!(plan.people(&state, &Belief::NOTHING).count(), MAX_PEOPLE);
+    assert_eq!(plan.people(&state, &Belief::NOTHING, 0.0).count(), MAX_PEOPLE);
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{CYCLE_S, Random, confirmed, detection, time, tracker};
-use wavewitness_pose::Config;
-use wavewitness_types::{Gate, TrackId};
+use common::{CYCLE_S, ROOM, Random, confirmed, detection, time, tracker};
+use wavewitness_pose::{Config, Plan, State};
+use wavewitness_types::{Followed, Gate, TrackId};
 
 /// Somebody at a place for 3 s, nobody for a while, then somebody at another place for 3 s: ids before and after.
 fn ids(config: &Config, from: [f64; 2], away_s: f64, to: [f64; 2], seed: u64) -> (TrackId, TrackId) {
@@ -75,4 +75,24 @@ fn ids_stay_in_order_when_an_old_one_comes_back() {
         assert!(state.tracks().windows(2).all(|w| w[0].id < w[1].id), "at {t} s");
     }
     assert_eq!(confirmed(&state).len(), 3);
+}
+
+#[test]
+fn two_who_come_back_in_one_cycle_are_named_by_the_best_assignment_not_one_after_the_other() {
+    let plan = Plan::new(&Config::default(), Some(ROOM)).unwrap();
+    let mut state = State::new(&plan);
+    let seen = |number: u32, x: f64| {
+        let mut covariance = [[0.0; 6]; 6];
+        (0..6).for_each(|k| covariance[k][k] = 0.05);
+        Followed { number, mean: [x, 2.5, 0.9, 0.0, 0.0, 0.0], covariance, existence: 0.9, measured: true }
+    };
+    let xs = |state: &State| -> Vec<(u32, f64)> {
+        state.tracks().iter().map(|t| (t.id.0, (t.mean[0] * 100.0).round() / 100.0)).collect()
+    };
+    plan.follow(time(0.0), &[seen(1, 2.0), seen(2, 3.0)], &mut state);
+    assert_eq!(xs(&state), [(0, 2.0), (1, 3.0)]);
+    plan.follow(time(0.05), &[], &mut state);
+    // Alone each of them might be either. The first is nearest to who was at 3.0, but then the other had come from 2.0 to 3.9.
+    plan.follow(time(1.5), &[seen(3, 2.6), seen(4, 3.9)], &mut state);
+    assert_eq!(xs(&state), [(0, 2.6), (1, 3.9)]);
 }

@@ -6,7 +6,8 @@ use common::{CYCLE_S, time, tracker};
 use wavewitness_num::math;
 use wavewitness_pose::{Belief, Config, Plan, State};
 use wavewitness_types::{
-    Basis, Detection, Gate, KeypointName, Person, PersonTrack, Posture, PostureClass, TrackId, TrackState,
+    Basis, Detection, Followed, Gate, KeypointName, NoPosture, Person, PersonTrack, Posture, PostureClass,
+    TrackId, TrackState,
 };
 
 fn track(velocity: [f64; 2]) -> PersonTrack {
@@ -41,7 +42,7 @@ fn belief(class: PostureClass) -> Belief {
 fn after_a_walk(config: &Config, stands_s: f64, belief: &Belief) -> Person {
     let (plan, mut state) = tracker(config);
     walk(&plan, &mut state, stands_s);
-    plan.people(&state, belief).next().unwrap()
+    plan.people(&state, belief, 0.0).next().unwrap()
 }
 
 fn walk(plan: &Plan, state: &mut State, stands_s: f64) {
@@ -106,8 +107,75 @@ fn a_walk_tells_left_from_right_in_every_direction() {
         assert!(along(KeypointName::Nose, ux, uy) > 0.1);
         let heading = person.heading.unwrap();
         assert!(math::wrap_angle(f64::from(heading.rad) - angle).abs() < 1e-6 && heading.sigma_rad < 0.4);
-        assert!(person.keypoints.iter().all(|k| k.basis == Basis::Inferred));
+        // What lies aside is claimed; the nose lies ahead, where a walker's place is wrong too.
+        for (name, basis) in [
+            (KeypointName::LeftShoulder, Basis::Inferred),
+            (KeypointName::RightWrist, Basis::Inferred),
+            (KeypointName::Nose, Basis::Prior),
+        ] {
+            assert_eq!(person.keypoints[name as usize].basis, basis, "{name:?}");
+        }
     }
+}
+
+#[test]
+fn limbs_are_claimed_only_where_they_tell_something_beside_the_errors_of_the_place() {
+    let (plan, mut state) = tracker(&Config::default());
+    walk(&plan, &mut state, 0.0);
+    let claims = |belief: &Belief, place_error_m: f64| {
+        let person = plan.people(&state, belief, place_error_m).next().unwrap();
+        let of = |name: KeypointName| person.keypoints[name as usize].basis == Basis::Inferred;
+        [of(KeypointName::LeftShoulder), of(KeypointName::LeftHip), of(KeypointName::Nose)]
+    };
+    assert_eq!(claims(&Belief::NOTHING, 0.0), [true, true, false]);
+    assert_eq!(claims(&Belief::NOTHING, 0.7), [true, false, false]);
+    assert_eq!(claims(&Belief::NOTHING, 2.0), [false; 3]);
+    // A head on a bed is a metre lower than a template's over the same centre; a posture that may be wrong claims no height.
+    let mut lies = belief(PostureClass::Lying);
+    assert_eq!(claims(&lies, 0.5), [true; 3]);
+    lies.probability = Some([0.05, 0.0, 0.05, 0.9, 0.0]);
+    assert!(!claims(&lies, 0.5)[2]);
+    // Standing is what the template does.
+    assert!(!claims(&belief(PostureClass::Standing), 0.5)[2]);
+}
+
+#[test]
+fn a_posture_that_is_not_published_moves_no_joint() {
+    let mut doubt = belief(PostureClass::Lying);
+    doubt.posture = Posture::Unknown(NoPosture::NoData);
+    let (config, nothing) = (Config::default(), Belief::NOTHING);
+    assert_eq!(after_a_walk(&config, 9.0, &doubt).keypoints, after_a_walk(&config, 9.0, &nothing).keypoints);
+}
+
+/// Somebody whom another stage follows, with a velocity along +y and its standard deviation an axis.
+fn followed(velocity_m_s: f64, sigma_m_s: f64) -> Followed {
+    let mut covariance = [[0.0; 6]; 6];
+    (0..6).for_each(|k| covariance[k][k] = if k < 3 { 0.04 } else { sigma_m_s * sigma_m_s });
+    let mean = [2.0, 2.0, 0.9, 0.0, velocity_m_s, 0.0];
+    Followed { number: 1, mean, covariance, existence: 0.9, measured: true }
+}
+
+#[test]
+fn who_is_followed_faces_where_he_goes_as_surely_as_that_is_known_and_soon_anywhere() {
+    let (plan, mut state) = tracker(&Config::default());
+    let mut at = 0.0;
+    let mut heading = |velocity_m_s: f64, sigma_m_s: f64, cycles: u32| {
+        for _ in 0..cycles {
+            at += CYCLE_S;
+            plan.follow(time(at), &[followed(velocity_m_s, sigma_m_s)], &mut state);
+        }
+        let person = plan.people(&state, &Belief::NOTHING, 0.0).next().unwrap();
+        person.heading.map(|h| (f64::from(h.rad), f64::from(h.sigma_rad)))
+    };
+    let (rad, plain) = heading(1.2, 0.1, 1).unwrap();
+    assert!((rad - core::f64::consts::FRAC_PI_2).abs() < 1e-6 && plain < 0.4);
+    // Half a second after he was lost from sight it is about that yet; after three seconds nobody knows.
+    let (_, soon) = heading(0.0, 0.3, 10).unwrap();
+    assert!(soon > 0.9, "{soon}");
+    assert_eq!(heading(0.0, 0.3, 50), None);
+    // The resultant of N(0.6, 0.4²) an axis is about 0.6/√(0.36 + 0.32 + 0.09): e^{−s/2} = 0.68, and the gait's 0.2 rad.
+    let (_, doubtful) = heading(0.6, 0.4, 1).unwrap();
+    assert!((doubtful * doubtful - (-2.0 * math::ln(0.6838) + 0.04)).abs() < 1e-3, "{doubtful}");
 }
 
 #[test]
@@ -151,7 +219,7 @@ fn two_people_have_no_posture() {
         plan.run(time(f64::from(cycle) * CYCLE_S), &seen, Gate::Accept, 1.0, &mut state);
     }
     let sitting = belief(PostureClass::Sitting);
-    let people: Vec<Person> = plan.people(&state, &sitting).collect();
+    let people: Vec<Person> = plan.people(&state, &sitting, 0.0).collect();
     assert_eq!(people.len(), 2);
     assert!(people.iter().all(|p| matches!(p.posture, Posture::Unknown(_))));
     assert_eq!(state.only_person(), None);

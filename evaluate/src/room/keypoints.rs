@@ -11,7 +11,8 @@ type Point = [f64; 3];
 /// Stature of the baselines' body, metres.
 const STATURE_M: f64 = 1.70;
 
-fn distance_m(a: Point, b: Point) -> f64 {
+/// Distance in three dimensions, metres.
+pub fn distance_m(a: Point, b: Point) -> f64 {
     math::hypot(apart_m([a[0], a[1]], [b[0], b[1]]), a[2] - b[2])
 }
 
@@ -105,17 +106,46 @@ pub struct Joint {
     pub at_truth: Errors,
     /// The template at the published position.
     pub at_track: Errors,
-    /// How many are published as more than a prior, and their sums of distances as published and of the template at the published
-    /// position, metres.
-    pub claimed: u64,
-    /// See `claimed`.
-    pub claimed_m: f64,
-    /// See `claimed`.
-    pub claimed_at_track_m: f64,
     /// Errors within one published sigma, along each axis.
     pub within_sigma: [u64; 3],
+    /// The same of the body alone: from the published position to the joint against from the true root to it, along the floor, and
+    /// the sigma without the position's. Upwards nothing is left out: heights are from the floor.
+    pub body_within_sigma: [u64; 3],
     /// By [`Basis`]: measured, inferred, prior.
-    pub basis: [u64; 3],
+    pub basis: [Claim; 3],
+}
+
+/// Joints that are published with one basis.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Claim {
+    /// How many.
+    pub count: u64,
+    /// Sum of distances as published, metres.
+    pub published_m: f64,
+    /// The same of the template at the published position.
+    pub at_track_m: f64,
+}
+
+impl Claim {
+    /// Takes a joint.
+    pub fn take(&mut self, published_m: f64, at_track_m: f64) {
+        self.count += 1;
+        self.published_m += published_m;
+        self.at_track_m += at_track_m;
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Claim) {
+        let Claim { count, published_m, at_track_m } = other;
+        self.count += count;
+        self.published_m += published_m;
+        self.at_track_m += at_track_m;
+    }
+
+    /// Mean distances in metres, as published and of the template; not finite without any.
+    pub fn means_m(&self) -> [f64; 2] {
+        [self.published_m, self.at_track_m].map(|sum| sum / self.count as f64)
+    }
 }
 
 impl Joint {
@@ -131,24 +161,24 @@ impl Joint {
 
     /// True if it is published as more than a prior and is no better than the template where it is.
     pub fn claims_too_much(&self) -> bool {
-        self.claimed > 0 && self.claimed_m >= self.claimed_at_track_m
+        let mut claimed = self.basis[0];
+        claimed.add(&self.basis[1]);
+        claimed.count > 0 && claimed.published_m >= claimed.at_track_m
     }
 
     /// Adds another run's, or another joint's.
     pub fn add(&mut self, other: &Joint) {
         let Joint { count, published, aligned, at_truth, at_track, .. } = other;
-        let Joint { claimed, claimed_m, claimed_at_track_m, within_sigma, basis, .. } = other;
+        let Joint { within_sigma, body_within_sigma, basis, .. } = other;
         self.count += count;
-        self.claimed += claimed;
-        self.claimed_m += claimed_m;
-        self.claimed_at_track_m += claimed_at_track_m;
         self.published.add(published);
         self.aligned.add(aligned);
         self.at_truth.add(at_truth);
         self.at_track.add(at_track);
         for k in 0..3 {
             self.within_sigma[k] += within_sigma[k];
-            self.basis[k] += basis[k];
+            self.body_within_sigma[k] += body_within_sigma[k];
+            self.basis[k].add(&basis[k]);
         }
     }
 }
@@ -174,20 +204,23 @@ impl Keypoints {
             joint.aligned.take(distance_m(aligned, is), torso);
             joint.at_truth.take(distance_m(at_truth[j], is), torso);
             joint.at_track.take(distance_m(at_track[j], is), torso);
-            if key.basis != Basis::Prior {
-                joint.claimed += 1;
-                joint.claimed_m += distance_m(published[j], is);
-                joint.claimed_at_track_m += distance_m(at_track[j], is);
-            }
             for k in 0..3 {
-                let within = (published[j][k] - is[k]).abs() <= f64::from(key.sigma_m[k]);
-                joint.within_sigma[k] += u64::from(within);
+                let (off, sigma_m) = (published[j][k] - is[k], f64::from(key.sigma_m[k]));
+                joint.within_sigma[k] += u64::from(off.abs() <= sigma_m);
+                let (root_off, root_sigma_m) = match k {
+                    2 => (0.0, 0.0),
+                    _ => (f64::from(person.position_m[k]) - truth.root_m[k], f64::from(person.sigma_m[k])),
+                };
+                let body_off = off - root_off;
+                let within = body_off * body_off <= sigma_m * sigma_m - root_sigma_m * root_sigma_m;
+                joint.body_within_sigma[k] += u64::from(within);
             }
             joint.basis[match key.basis {
                 Basis::Measured => 0,
                 Basis::Inferred => 1,
                 Basis::Prior => 2,
-            }] += 1;
+            }]
+            .take(distance_m(published[j], is), distance_m(at_track[j], is));
         }
     }
 
@@ -231,8 +264,8 @@ mod tests {
                 assert!((e.sum_m - off).abs() < 1e-6);
                 assert_eq!((e.within_02, e.within_05), (near, half), "{part} torsos");
                 assert!(joint.aligned.sum_m < 1e-6);
-                assert_eq!(joint.claimed, 1);
-                assert_eq!((joint.within_sigma, joint.basis), ([1, 0, 1], [0, 1, 0]));
+                assert_eq!((joint.within_sigma, joint.basis.map(|b| b.count)), ([1, 0, 1], [0, 1, 0]));
+                assert!((joint.basis[1].published_m - off).abs() < 1e-6);
             }
             assert_eq!(found.all().count, 17);
         }
@@ -250,6 +283,21 @@ mod tests {
             assert!((joint.at_truth.sum_m - beside).abs() < 1e-9);
             // The centre of mass is within centimetres of the axis.
             assert!((joint.at_track.sum_m - beside).abs() < 0.06, "{joint:?}");
+        }
+    }
+
+    #[test]
+    fn the_body_s_sigma_is_what_the_position_s_leaves() {
+        // The root is off by half a metre, the wrist by 0.1 m more along x: 0.5 m of the root's sigma, 0.12 m of the body's.
+        let (truth, mut person) = pair([0.5, 0.0, 0.0], 0.5);
+        let wrist = KeypointName::LeftWrist as usize;
+        person.keypoints[wrist].position_m[0] += 0.1;
+        for (body_m, within) in [(0.12f32, 1), (0.08, 0)] {
+            person.keypoints[wrist].sigma_m = [(0.25 + body_m * body_m).sqrt(); 3];
+            let mut found = Keypoints::default();
+            found.take(&Template::standing(), &truth, &person);
+            assert_eq!(found.0[wrist].body_within_sigma, [within, 1, 1]);
+            assert_eq!(found.0[wrist].within_sigma, [0, 1, 1]);
         }
     }
 

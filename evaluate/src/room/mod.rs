@@ -25,6 +25,8 @@
 //!   one track has the person; root mean square of the distance in three dimensions. The first two seconds are left out.
 //! * **Return**: somebody was out for at most six seconds; the same if the first track assigned within 5 s after is the
 //!   last one before.
+//! * **Arrival**: somebody came in, for the first time or after any absence, and a track was assigned within 5 s; *under another's track* if
+//!   that track's last person was somebody else.
 //! * **MPJPE**: mean distance of joints in three dimensions over published people. **PCK@α** (Yang & Ramanan 2013): share of these
 //!   joints within α times the torso, which is the true distance of mid-shoulders to mid-hip in that cycle. Baselines of the same
 //!   cycles: a *template*, the simulator's standing body of 1.70 m without a heading (the mean over all headings: every joint on
@@ -33,7 +35,9 @@
 //! * **Claims**: a joint that is published as `measured` or `inferred` must beat the template at the published position; `prior`
 //!   claims nothing.
 //! * **Within 1 sigma**: share of errors along each axis that are at most the published sigma; 0.683 if errors are Gaussian and
-//!   sigmas right.
+//!   sigmas right. *Of the body*: of the joint less the root, with the sigma that the position's leaves (along the floor; heights are
+//!   from the floor anyway).
+//! * **Heading**: mean cosine of its errors, against the e^{−σ²/2} that a wrapped normal of the published sigma has.
 //!
 //! * **Posture**: cycles × people by the truth's class (a transition belongs to its beginning until half of it is over) and by
 //!   what is published of the person whom the assignment gives: a class, `unknown`, or nobody at all.
@@ -59,10 +63,11 @@ mod score;
 mod tables;
 #[cfg(test)]
 mod testing;
+pub mod told;
 pub mod tracking;
 
 pub use drive::{Cycle, run};
-pub use keypoints::{Joint, Keypoints, Template};
+pub use keypoints::{Claim, Joint, Keypoints, Template};
 pub use score::{Score, quantile};
 
 use crate::plots::Drawing;

@@ -34,6 +34,8 @@ pub enum Question {
     SideBySide,
     /// One person goes out and comes back after 2.5 to 5 s, again and again.
     Return,
+    /// Two people, never at once: one goes out, and 2.5 to 5 s later the other comes in by the same door.
+    Another,
     /// Nobody; a fan runs in the middle half; a node restarts, another is away for a while.
     Empty,
     /// One person falls again and again.
@@ -79,6 +81,7 @@ impl Job {
             Question::Crossing => "crossing".to_owned(),
             Question::SideBySide => "side by side".to_owned(),
             Question::Return => "leave and return".to_owned(),
+            Question::Another => "another comes in".to_owned(),
             Question::Empty => "empty room".to_owned(),
             Question::Falls => "falls".to_owned(),
             Question::Daily => "daily life".to_owned(),
@@ -103,6 +106,7 @@ pub fn jobs(request: &Request) -> Vec<Job> {
     add(Question::Crossing, &|_| crossing());
     add(Question::SideBySide, &|_| side_by_side());
     add(Question::Return, &|_| leave_and_return());
+    add(Question::Another, &|_| another_comes_in());
     add(Question::Empty, &|_| empty(minutes(5, 60)));
     add(Question::Falls, &|seed| falls(seed, if quick { 6 } else { 24 }));
     // Ten hours in all, however many seeds are asked for.
@@ -163,6 +167,24 @@ fn leave_and_return() -> Scene {
         script = script.walk(4.2, 2.0, 1.0).stand(3.0).walk(0.8, 2.6, 1.0).away(out_s);
     }
     scripted("leave and return", vec![script.walk(3.0, 2.2, 1.0).stand(5.0)])
+}
+
+fn another_comes_in() -> Scene {
+    let visit = |s: &Script| s.clone().walk(4.2, 2.0, 1.0).stand(3.0).walk(0.8, 2.6, 1.0);
+    let end_s = |s: &Script| s.clone().done().duration_ns() as f64 / SECOND_NS as f64;
+    let gap_s = |k: usize| 2.5 + 2.5 * k as f64 / 7.0;
+    let first = visit(&adult(1.75, 0.8, 2.6, ENTER));
+    let outside_s = end_s(&first) + gap_s(0);
+    let mut scripts = [first, adult(1.6, 0.8, 2.6, outside_s)];
+    for k in 1..8 {
+        let (who, other) = (k % 2, 1 - k % 2);
+        scripts[who] = visit(&scripts[who]);
+        let wait_s = gap_s(k) + end_s(&scripts[who]) - end_s(&scripts[other]);
+        scripts[other] = scripts[other].clone().away(wait_s);
+    }
+    // Who came last is out as well.
+    scripts[1] = scripts[1].clone().away(5.0);
+    scripted("another comes in", scripts.into())
 }
 
 fn empty(seconds: u64) -> Scene {
@@ -239,6 +261,25 @@ mod tests {
             assert_eq!(scored_ns, 36_000 * SECOND_NS);
             assert!(daily.windows(2).all(|w| w[0].seed != w[1].seed));
         }
+    }
+
+    #[test]
+    fn one_goes_out_before_the_other_comes_in() {
+        let scene = another_comes_in();
+        let who = |t: u64| {
+            let poses = scene.truth_poses(scene.start.plus_nanos(t));
+            let there: Vec<u32> = poses.iter().filter(|p| p.weight > 0.5).map(|p| p.id).collect();
+            assert!(there.len() < 2, "{there:?} at {} s", t / SECOND_NS);
+            there.first().copied()
+        };
+        let times = (60 * SECOND_NS..scene.duration_ns).step_by(100_000_000);
+        let all: Vec<Option<u32>> = times.map(who).collect();
+        let stays: Vec<(Option<u32>, usize)> =
+            all.chunk_by(|a, b| a == b).map(|c| (c[0], c.len())).filter(|s| s.1 > 10).collect();
+        let visits: Vec<u32> = stays.iter().filter_map(|s| s.0).collect();
+        assert_eq!(visits, [1, 2, 1, 2, 1, 2, 1, 2]);
+        let gaps = stays.windows(3).filter(|w| w[1].0.is_none()).map(|w| w[1].1);
+        assert!(gaps.clone().count() == 7 && gaps.clone().all(|g| (15..=60).contains(&g)), "{stays:?}");
     }
 
     #[test]

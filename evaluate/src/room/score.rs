@@ -3,6 +3,7 @@
 use super::drive::Cycle;
 use super::keypoints::{Keypoints, Template};
 use super::posture::{Confusion, Falls};
+use super::told::Told;
 use super::tracking::{At, Clear, Identity, Tracking, apart_m, nearest};
 use std::collections::BTreeMap;
 use wavewitness_fixtures::Scene;
@@ -79,6 +80,10 @@ pub struct Score {
     pub returns: u64,
     /// See `returns`.
     pub same_track: u64,
+    /// People who came in and were given a track within 5 s, and how many of these a track that was somebody else's.
+    pub arrivals: u64,
+    /// See `arrivals`.
+    pub mistaken: u64,
     /// Cycles with nobody there, and of these: with somebody published, with presence said, with presence unknown.
     pub empty: [u64; 4],
     /// Cycles with somebody there, and of these with presence said.
@@ -91,6 +96,8 @@ pub struct Score {
     pub gates: [u64; 4],
     /// Joints.
     pub keypoints: Keypoints,
+    /// Joints and headings by what they rest on.
+    pub told: Told,
     /// Posture classes.
     pub postures: Confusion,
     /// Falls.
@@ -139,6 +146,7 @@ impl Score {
                 let (truth, person) = (&cycle.truth[who], &cycle.people[index]);
                 out.roots_m.push(apart_m(pairs.truth[who].plan_m, pairs.shown[index].plan_m));
                 out.keypoints.take(&template, truth, person);
+                out.told.take(&template, truth, person);
                 for k in 0..3 {
                     // The published position is a body's centre; in plan it is compared with the root as all else is.
                     let is = if k < 2 { truth.root_m[k] } else { truth.centre_m[k] };
@@ -188,6 +196,8 @@ impl Score {
         self.jitter.count += other.jitter.count;
         self.returns += other.returns;
         self.same_track += other.same_track;
+        self.arrivals += other.arrivals;
+        self.mistaken += other.mistaken;
         self.count.unknown += other.count.unknown;
         self.shown.unknown += other.shown.unknown;
         let sums = [
@@ -202,6 +212,7 @@ impl Score {
             to.iter_mut().zip(from).for_each(|(a, b)| *a += b);
         }
         self.keypoints.add(&other.keypoints);
+        self.told.add(&other.told);
         self.postures.add(&other.postures);
         self.falls.add(&other.falls);
     }
@@ -270,24 +281,34 @@ impl Stills {
     }
 }
 
-/// One person's last cycle there and last track, and since when a return waits for its track.
+/// One person's last cycle there and last track, since when a return waits for its track, and since when an arrival does.
 #[derive(Clone, Copy)]
 struct Seen {
     t_s: f64,
     track: Option<u32>,
     waits: Option<f64>,
+    arrived: Option<f64>,
 }
 
 #[derive(Default)]
-struct Returns(BTreeMap<u32, Seen>);
+struct Returns {
+    people: BTreeMap<u32, Seen>,
+    /// Each track's last person.
+    owners: BTreeMap<u32, u32>,
+}
 
 impl Returns {
     fn cycle(&mut self, t_s: f64, pairs: &Pairs, out: &mut Score) {
         for (who, at) in pairs.truth.iter().zip(&pairs.nearest) {
             let track = at.map(|index| pairs.shown[index].id);
-            let seen = self.0.entry(who.id).or_insert(Seen { t_s, track: None, waits: None });
+            let fresh = Seen { t_s, track: None, waits: None, arrived: Some(t_s) };
+            let seen = self.people.entry(who.id).or_insert(fresh);
             // Cycles are 0.05 s apart: a longer step is an absence.
-            if (0.1..=ABSENCE_S).contains(&(t_s - seen.t_s)) {
+            let away_s = t_s - seen.t_s;
+            if away_s >= 0.1 {
+                seen.arrived = Some(t_s);
+            }
+            if (0.1..=ABSENCE_S).contains(&away_s) {
                 out.returns += 1;
                 seen.waits = Some(t_s);
             }
@@ -295,7 +316,17 @@ impl Returns {
                 out.same_track += u64::from(t_s - since_s <= BACK_WITHIN_S && seen.track == Some(track));
                 seen.waits = None;
             }
+            if let (Some(since_s), Some(track)) = (seen.arrived, track) {
+                let is_soon = t_s - since_s <= BACK_WITHIN_S;
+                let is_anothers = self.owners.get(&track).is_some_and(|&owner| owner != who.id);
+                out.arrivals += u64::from(is_soon);
+                out.mistaken += u64::from(is_soon && is_anothers);
+                seen.arrived = None;
+            }
             *seen = Seen { t_s, track: track.or(seen.track), ..*seen };
+        }
+        for (who, at) in pairs.truth.iter().zip(&pairs.nearest) {
+            self.owners.extend(at.map(|index| (pairs.shown[index].id, who.id)));
         }
     }
 }
@@ -402,6 +433,24 @@ mod tests {
             [run(20, 5, 80), run(20, 6, 80), run(120, 5, 80), run(20, 5, 140)],
             [(1, 1), (0, 1), (0, 1), (0, 0)]
         );
+    }
+
+    #[test]
+    fn who_comes_in_under_another_s_track_is_mistaken() {
+        let truth = [1, 2].map(|id| standing(id, [3.0, 2.5], 1.7));
+        let run = |track: u32, late: u32| {
+            let cycles: Vec<Cycle> = (0..400)
+                .map(|k| match k {
+                    0..100 => cycle(k, vec![truth[0]], vec![person(5, &truth[0], [0.0; 3], 0.1)]),
+                    100..160 => cycle(k, vec![], vec![]),
+                    _ if k < 160 + late => cycle(k, vec![truth[1]], vec![]),
+                    _ => cycle(k, vec![truth[1]], vec![person(track, &truth[1], [0.0; 3], 0.1)]),
+                })
+                .collect();
+            let found = score(&cycles, 0.0);
+            (found.mistaken, found.arrivals)
+        };
+        assert_eq!([run(5, 20), run(6, 20), run(5, 120)], [(1, 2), (0, 2), (0, 1)]);
     }
 
     #[test]
