@@ -7,7 +7,7 @@ use wavewitness_evaluate::adapters::ALL;
 use wavewitness_evaluate::plots::Drawing;
 use wavewitness_evaluate::room::degradation::{Extent, snapshot};
 use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
-use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator};
+use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator, training};
 use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
@@ -67,6 +67,22 @@ enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Learns the weights of the posture stage from simulated scenes, and says how well they do on others
+    PostureTrain {
+        /// Minutes of plainer rooms, as the test does it: the weights are of no use
+        #[arg(long)]
+        short: bool,
+        /// Keep what the stage saw in this folder, and do not simulate again what it has. Delete it when the simulator or a
+        /// stage before the weights changes
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// Write the weights into this file (`crates/posture/src/weights.rs`)
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+        /// Print the tables as Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
     /// The degradation table: loss, noise, a missing node and wrong clocks against errors, swaps, ghosts and gates
     Degradation {
         /// Only the few short cells that a test compares
@@ -110,6 +126,10 @@ fn main() -> ExitCode {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
         (Some(Command::Simulator { dir, markdown }), _) => beside(dir, *markdown, cli.json, plot),
         (Some(Command::Degradation { short, write }), _) => degradation(*short, write.as_deref()),
+        (Some(Command::PostureTrain { short, keep, write, markdown }), _) => {
+            let extent = if *short { training::Extent::Short } else { training::Extent::Full };
+            train(extent, keep.clone(), write.as_deref(), *markdown, cli.json)
+        }
         (Some(Command::Room { suite, seeds, first_seed, settings, markdown, write }), _) => {
             let request = Request {
                 suite: *suite,
@@ -208,6 +228,18 @@ fn save(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|e| Failure(format!("can't write {}: {e}", path.display())))?;
     eprintln!("written: {}", path.display());
     Ok(())
+}
+
+fn train(
+    extent: training::Extent,
+    keep: Option<PathBuf>,
+    file: Option<&Path>,
+    markdown: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let outcome = training::run(extent, keep)?;
+    print(&outcome.reports, markdown, json);
+    file.map_or(Ok(()), |path| save(path, &outcome.source))
 }
 
 fn degradation(short: bool, dir: Option<&Path>) -> Result<(), Failure> {

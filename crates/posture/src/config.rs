@@ -9,7 +9,7 @@ wavewitness_types::stage_config! {
         fall_evidence: f64 = 6.0, 0.0, 50.0;
         /// Squared mean departure of the channel from the empty room's, in units of its noise, below which nobody is
         /// there: nobody falls who went out.
-        least_departure: f64 = 1.0, 0.0, 100.0;
+        least_departure: f64 = 0.4, 0.0, 100.0;
         /// After a fall another one is told no sooner than this, s.
         apart_s: f64 = 5.0, 0.5, 600.0;
         /// How long a fall is published, s.

@@ -47,7 +47,7 @@
 //! Video Process. 2008. Ristani et al., *Performance measures and a data set for multi-target, multi-camera tracking*, ECCV Workshops 2016.
 //! Yang, Ramanan, *Articulated human detection with flexible mixtures of parts*, IEEE TPAMI 35(12), 2013.
 
-mod activity;
+pub mod activity;
 mod assign;
 pub mod degradation;
 mod drive;
@@ -136,7 +136,7 @@ pub fn evaluate(request: &Request) -> Result<Outcome, Failure> {
 type Done = (Score, Option<Drawing>);
 
 /// Results in the order of the numbers from 0 on, whichever thread did them.
-fn in_threads<T: Send>(
+pub(crate) fn in_threads<T: Send>(
     count: usize,
     work: impl Fn(usize) -> Result<T, Failure> + Sync,
 ) -> Result<Vec<T>, Failure> {
