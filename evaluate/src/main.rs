@@ -49,6 +49,9 @@ enum Command {
         /// The first of them
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
         first_seed: u64,
+        /// Only the scene of this title in the tables (`falls`, `daily life`); may be repeated
+        #[arg(long, value_name = "TITLE")]
+        only: Vec<String>,
         /// A parameter of the engine that is not its default, as `SECTION.KEY=VALUE`; may be repeated
         #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
@@ -130,12 +133,13 @@ fn main() -> ExitCode {
             let extent = if *short { training::Extent::Short } else { training::Extent::Full };
             train(extent, keep.clone(), write.as_deref(), *markdown, cli.json)
         }
-        (Some(Command::Room { suite, seeds, first_seed, settings, markdown, write }), _) => {
+        (Some(Command::Room { suite, seeds, first_seed, only, settings, markdown, write }), _) => {
             let request = Request {
                 suite: *suite,
                 first_seed: *first_seed,
                 seeds: *seeds,
                 draw: plot.is_some(),
+                only: only.clone(),
                 settings: settings.clone(),
             };
             rooms(&request, *markdown, cli.json, plot, write.as_deref())

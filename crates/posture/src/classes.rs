@@ -77,6 +77,9 @@ mod tests {
     //! Guards that probabilities are some, and that a fall is remembered until somebody walks.
     use super::*;
 
+    /// Features that are departures, the last ones.
+    const DEPARTURES: usize = 10;
+
     /// Logarithms of energies, all the same.
     fn level(ln: f64) -> [f64; FEATURES] {
         [ln; FEATURES]
@@ -95,13 +98,11 @@ mod tests {
     fn who_fell_lies_on_the_floor_until_he_walks() {
         // Nothing moves, near the empty room's channel.
         let mut still = level(-2.3);
-        still[FEATURES - 5..].fill(1.0);
+        still[FEATURES - DEPARTURES..].fill(1.0);
         // As walking is: little change within 12 ms, much within 200.
         let mut walk = level(0.0);
-        for block in walk[..FEATURES - 5].chunks_mut(3) {
-            block.copy_from_slice(&[-1.5, 1.4, 3.2]);
-        }
-        walk[FEATURES - 5..].fill(2.5);
+        walk[..FEATURES - DEPARTURES].as_chunks_mut::<3>().0.fill([-1.5, 1.4, 3.2]);
+        walk[FEATURES - DEPARTURES..].fill(2.5);
         let mut fallen = Fallen::default();
         assert!(fallen.on_floor() < 0.3);
         fallen.fall(0.99);

@@ -10,6 +10,9 @@ wavewitness_types::stage_config! {
         /// Squared mean departure of the channel from the empty room's, in units of its noise, below which nobody is
         /// there: nobody falls who went out.
         least_departure: f64 = 0.4, 0.0, 100.0;
+        /// Mean squared change of the channel over a cycle's time in the last 0.3 s, in units of its noise, above which nobody lies
+        /// still: who moves on has not fallen. Who fell in a simulated room was at 0 (192 falls).
+        most_change: f64 = 0.5, 0.0, 100.0;
         /// After a fall another one is told no sooner than this, s.
         apart_s: f64 = 5.0, 0.5, 600.0;
         /// How long a fall is published, s.

@@ -19,7 +19,7 @@ mod weights;
 pub use config::Config;
 pub use look::{FEATURES, History, Look};
 pub use network::Network;
-pub use weights::{CLASSES, CLASS_UNITS, FALL_UNITS};
+pub use weights::{CLASS_UNITS, CLASSES, FALL_UNITS};
 
 use classes::Fallen;
 use falls::Falls;
@@ -130,9 +130,11 @@ impl Plan {
         let features = state.history.features(false);
         let evidence = state.history.is_steady().then(|| falls::evidence(&state.history.features(true)));
         let is_there = look.departure >= self.config.least_departure;
+        let is_still = state.history.newest_change() <= self.config.most_change;
         // Who lies where he fell does not fall.
         if let Some(evidence) = evidence
             && is_there
+            && is_still
             && !state.fallen.is_down()
             && let Some(fall) = state.falls.decide(&self.config, at, evidence, person)
         {

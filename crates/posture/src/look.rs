@@ -25,6 +25,8 @@ pub(crate) const USED_LAGS: [usize; 3] = [0, 2, 4];
 const BLOCKS: [[usize; 2]; 7] = [[0, 6], [6, 12], [12, 18], [18, 24], [24, 30], [30, 60], [60, 120]];
 /// Of each block: of each lag, in the mean and typically.
 const OF_BLOCK: usize = 2 * USED_LAGS.len();
+/// Of [`Look::change`], that over one cycle.
+const CYCLE_LAG: usize = 2;
 /// Departures so many cycles ago, in the mean and typically.
 const DEPARTURES: [usize; 5] = [0, 12, 24, 59, 119];
 /// Numbers of a room's motion and departure over the last seconds.
@@ -172,6 +174,16 @@ impl History {
     /// Whether every look of the memory is known.
     pub fn is_full(&self) -> bool {
         self.known == MEMORY
+    }
+
+    /// Mean change over a cycle's time, in the newest block.
+    pub fn newest_change(&self) -> f64 {
+        let [from, until] = BLOCKS[0];
+        let mut total = 0.0;
+        for look in &self.looks[MEMORY - until..MEMORY - from] {
+            total += look.change[CYCLE_LAG];
+        }
+        total / (until - from) as f64
     }
 
     /// Logarithms, block by block: of the mean change at each lag, and of the typical one; then of the mean and of the typical

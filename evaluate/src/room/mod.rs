@@ -84,6 +84,8 @@ pub struct Request {
     pub seeds: u64,
     /// Whether to draw the runs of one and two people.
     pub draw: bool,
+    /// Scenes by their titles; empty: all of the suite's.
+    pub only: Vec<String>,
     /// Parameters that are not the engine's defaults: section, key, value.
     pub settings: Vec<Setting>,
 }
@@ -116,6 +118,9 @@ pub struct Outcome {
 /// If the engine refuses a setting, or something can't be drawn.
 pub fn evaluate(request: &Request) -> Result<Outcome, Failure> {
     let jobs = scenes::jobs(request);
+    if jobs.is_empty() {
+        return Err(Failure(format!("there is no scene {}", request.only.join(", "))));
+    }
     let config = request.config()?;
     let finished = AtomicUsize::new(0);
     let done = in_threads(jobs.len(), |k| {

@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn kept_looks_are_the_same_bits_and_others_are_refused() {
         let seen = look([0.1, 2.0, -0.3, 4.5, 1e6, 0.7, -2.3, -2.2, 0.0, 1.0, 3.0, -1.2], true, false);
-        let all = [Some(Truth::Falling), Some(Truth::Standing), None].map(|truth| Moment { look: seen, truth });
+        let all =
+            [Some(Truth::Falling), Some(Truth::Standing), None].map(|truth| Moment { look: seen, truth });
         let bytes = write(&all);
         assert_eq!(read(&bytes).unwrap(), all);
         assert_eq!(read(&bytes[..bytes.len() - 1]), None);

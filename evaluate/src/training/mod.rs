@@ -87,7 +87,7 @@ impl Extent {
     pub fn learned(self) -> Vec<Part> {
         match self {
             Extent::Short => parts([11..12, 111..112, 211..212], [1, 30, 30], true),
-            Extent::Full => parts([11..17, 111..112, 211..212], [24, 1800, 1200], false),
+            Extent::Full => parts([11..17, 111..114, 211..213], [24, 1800, 1200], false),
         }
     }
 
@@ -95,7 +95,7 @@ impl Extent {
     pub fn kept_back(self) -> Vec<Part> {
         match self {
             Extent::Short => Vec::new(),
-            Extent::Full => parts([31..33, 131..131, 231..231], [24, 1800, 1200], false),
+            Extent::Full => parts([31..33, 131..132, 231..232], [24, 1800, 1200], false),
         }
     }
 

@@ -139,7 +139,11 @@ fn gradient<const H: usize, const O: usize>(
 }
 
 /// Learns a network; `seed` is of its first weights. Weights come out for features as they are, not scaled.
-pub fn train<const H: usize, const O: usize>(examples: &[Example<'_>], rate: Rate, seed: u64) -> Network<H, O> {
+pub fn train<const H: usize, const O: usize>(
+    examples: &[Example<'_>],
+    rate: Rate,
+    seed: u64,
+) -> Network<H, O> {
     let scale = Scale::of(examples);
     let inputs: Vec<[f64; FEATURES]> = examples.iter().map(|e| scale.apply(e.features)).collect();
     let mut whole = 0.0;
