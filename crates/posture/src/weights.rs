@@ -1,5 +1,6 @@
 //! Weights over [`crate::History::features`], as `evaluate posture-train` wrote them: change nothing here by hand. They rest on
 //! the simulator alone (`docs/algorithms/posture.md`).
+#![allow(clippy::approx_constant, reason = "a weight that is near a constant of mathematics is none")]
 
 use crate::network::Network;
 

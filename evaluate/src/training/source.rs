@@ -11,6 +11,7 @@ const DIGITS: usize = 4;
 
 const HEAD: &str = "//! Weights over [`crate::History::features`], as `evaluate posture-train` wrote them: change nothing here by hand. They rest on
 //! the simulator alone (`docs/algorithms/posture.md`).
+#![allow(clippy::approx_constant, reason = \"a weight that is near a constant of mathematics is none\")]
 
 use crate::network::Network;
 
