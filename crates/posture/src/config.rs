@@ -19,5 +19,7 @@ wavewitness_types::stage_config! {
         told_s: f64 = 60.0, 1.0, 3600.0;
         /// A posture is published from this probability on.
         known_probability: f64 = 0.8, 0.3, 0.999;
+        /// The same of sitting, which is taken for standing and for lying more than these are for anything.
+        known_sitting: f64 = 0.95, 0.3, 0.999;
     }
 }

@@ -176,7 +176,11 @@ impl Plan {
 
     fn published(&self, probability: &[f64; PostureClass::COUNT]) -> Posture {
         for class in PostureClass::ALL {
-            if probability[class as usize] >= self.config.known_probability {
+            let least = match class {
+                PostureClass::Sitting => self.config.known_sitting,
+                _ => self.config.known_probability,
+            };
+            if probability[class as usize] >= least {
                 return Posture::Known { class, probability: probability.map(|p| p as f32) };
             }
         }

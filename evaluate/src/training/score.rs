@@ -56,9 +56,13 @@ fn falls(weights: &Weights, seen: &[Seen]) -> Vec<Row> {
     rows
 }
 
+/// Of [`NAMES`], the one that has a bar of its own.
+const SITTING: usize = 2;
+
 /// Said with the probability from which on the stage publishes it.
 fn classes(weights: &Weights, seen: &[Seen]) -> Vec<Row> {
-    let bar = Config::default().known_probability;
+    let config = Config::default();
+    let bars = |k: usize| if k == SITTING { config.known_sitting } else { config.known_probability };
     // True class by what is said; the last: nothing.
     let mut table = [[0u64; CLASSES + 1]; CLASSES];
     for sample in seen.iter().flat_map(|s| &s.samples) {
@@ -68,7 +72,7 @@ fn classes(weights: &Weights, seen: &[Seen]) -> Vec<Row> {
         for score in scores {
             total += math::exp(score - scores[class]);
         }
-        let said = (0..CLASSES).find(|&k| math::exp(scores[k] - scores[class]) / total >= bar);
+        let said = (0..CLASSES).find(|&k| math::exp(scores[k] - scores[class]) / total >= bars(k));
         table[class][said.unwrap_or(CLASSES)] += 1;
     }
     let mut rows = Vec::new();
