@@ -39,10 +39,10 @@ pub struct Look {
     pub change: [f64; LAGS],
     /// Squared mean departure from the empty room's channel over half a second, less noise.
     pub departure: f64,
-    /// Mean over the paths of the logarithm of each one's own change over its noise (at least [`LEAST_CHANGE`]): what most paths
+    /// Mean over the paths of the logarithm of each one's own change over its noise (at least 0.1): what most paths
     /// show, where [`Look::change`] is what the nearest do.
     pub typical_change: [f64; LAGS],
-    /// The same of the departures (at least [`LEAST_LEVEL`]).
+    /// The same of the departures (at least 0.3).
     pub typical_departure: f64,
     /// Whether enough paths said so.
     pub is_known: bool,
