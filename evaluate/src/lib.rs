@@ -15,6 +15,7 @@ pub mod plots;
 pub mod report;
 pub mod room;
 pub mod simulator;
+pub mod training;
 
 pub use report::{Judgement, Report, Row};
 

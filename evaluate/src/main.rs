@@ -7,7 +7,7 @@ use wavewitness_evaluate::adapters::ALL;
 use wavewitness_evaluate::plots::Drawing;
 use wavewitness_evaluate::room::degradation::{Extent, snapshot};
 use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
-use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator};
+use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator, training};
 use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
@@ -49,6 +49,9 @@ enum Command {
         /// The first of them
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
         first_seed: u64,
+        /// Only the scene of this title in the tables (`falls`, `daily life`); may be repeated
+        #[arg(long, value_name = "TITLE")]
+        only: Vec<String>,
         /// A parameter of the engine that is not its default, as `SECTION.KEY=VALUE`; may be repeated
         #[arg(long = "set", value_name = "SECTION.KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
@@ -64,6 +67,22 @@ enum Command {
         /// The folder of recordings
         dir: PathBuf,
         /// Print the table as Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Learns the weights of the posture stage from simulated scenes, and says how well they do on others
+    PostureTrain {
+        /// Minutes of plainer rooms, as the test does it: the weights are of no use
+        #[arg(long)]
+        short: bool,
+        /// Keep what the stage saw in this folder, and do not simulate again what it has. Delete it when the simulator or a
+        /// stage before the weights changes
+        #[arg(long, value_name = "DIR")]
+        keep: Option<PathBuf>,
+        /// Write the weights into this file (`crates/posture/src/weights.rs`)
+        #[arg(long, value_name = "FILE")]
+        write: Option<PathBuf>,
+        /// Print the tables as Markdown
         #[arg(long)]
         markdown: bool,
     },
@@ -110,12 +129,17 @@ fn main() -> ExitCode {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
         (Some(Command::Simulator { dir, markdown }), _) => beside(dir, *markdown, cli.json, plot),
         (Some(Command::Degradation { short, write }), _) => degradation(*short, write.as_deref()),
-        (Some(Command::Room { suite, seeds, first_seed, settings, markdown, write }), _) => {
+        (Some(Command::PostureTrain { short, keep, write, markdown }), _) => {
+            let extent = if *short { training::Extent::Short } else { training::Extent::Full };
+            train(extent, keep.clone(), write.as_deref(), *markdown, cli.json)
+        }
+        (Some(Command::Room { suite, seeds, first_seed, only, settings, markdown, write }), _) => {
             let request = Request {
                 suite: *suite,
                 first_seed: *first_seed,
                 seeds: *seeds,
                 draw: plot.is_some(),
+                only: only.clone(),
                 settings: settings.clone(),
             };
             rooms(&request, *markdown, cli.json, plot, write.as_deref())
@@ -208,6 +232,18 @@ fn save(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|e| Failure(format!("can't write {}: {e}", path.display())))?;
     eprintln!("written: {}", path.display());
     Ok(())
+}
+
+fn train(
+    extent: training::Extent,
+    keep: Option<PathBuf>,
+    file: Option<&Path>,
+    markdown: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let outcome = training::run(extent, keep)?;
+    print(&outcome.reports, markdown, json);
+    file.map_or(Ok(()), |path| save(path, &outcome.source))
 }
 
 fn degradation(short: bool, dir: Option<&Path>) -> Result<(), Failure> {

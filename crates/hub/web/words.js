@@ -8,6 +8,7 @@ const REASONS = {
   "no-geometry": "the places of nodes or room are not configured",
   "too-few-links": "too few links for this question",
   "poor-coherence": "the links can't be trusted now",
+  "gaps": "too much was missed in the last seconds",
   "too-short": "it has been still for less than 20 s",
   "too-sparse": "too few frames arrive",
   motion: "somebody moves too much",

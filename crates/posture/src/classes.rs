@@ -1,11 +1,11 @@
-//! Which posture: multinomial logistic regression over the room's last six seconds.
+//! Which posture: a small network over the room's last six seconds.
 //!
 //! A hidden Markov model over the same evidence was tried and is worse: what tells sitting from standing hardly changes while
 //! somebody keeps still, so a filter counts one observation again and again and becomes sure of it (`docs/algorithms/posture.md`).
 //! What is remembered is a fall: who fell lies on the floor until something says that he walks.
 
 use crate::look::FEATURES;
-use crate::weights::{CLASS, CLASS_BIAS, CLASSES};
+use crate::weights::CLASS;
 use wavewitness_num::math;
 use wavewitness_types::PostureClass;
 
@@ -55,13 +55,10 @@ impl Fallen {
 
 /// Softmax of the scores. Falling is not among the classes: it is over when it is known.
 fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
-    let mut scores = CLASS_BIAS;
+    let mut scores = CLASS.run(features);
     let mut most = f64::MIN;
-    for (score, weights) in scores.iter_mut().zip(&CLASS) {
-        for (w, x) in weights.iter().zip(features) {
-            *score += w * x;
-        }
-        most = math::max_f64(most, *score);
+    for &score in &scores {
+        most = math::max_f64(most, score);
     }
     let mut total = 0.0;
     for score in &mut scores {
@@ -69,8 +66,8 @@ fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
         total += *score;
     }
     let mut out = [0.0; PostureClass::COUNT];
-    for k in 0..CLASSES {
-        out[k] = scores[k] / total;
+    for (out, score) in out.iter_mut().zip(scores) {
+        *out = score / total;
     }
     out
 }
@@ -79,6 +76,9 @@ fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
 mod tests {
     //! Guards that probabilities are some, and that a fall is remembered until somebody walks.
     use super::*;
+
+    /// Features that are departures, the last ones.
+    const DEPARTURES: usize = 10;
 
     /// Logarithms of energies, all the same.
     fn level(ln: f64) -> [f64; FEATURES] {
@@ -98,13 +98,11 @@ mod tests {
     fn who_fell_lies_on_the_floor_until_he_walks() {
         // Nothing moves, near the empty room's channel.
         let mut still = level(-2.3);
-        still[FEATURES - 5..].fill(1.0);
+        still[FEATURES - DEPARTURES..].fill(1.0);
         // As walking is: little change within 12 ms, much within 200.
         let mut walk = level(0.0);
-        for block in walk[..FEATURES - 5].chunks_mut(3) {
-            block.copy_from_slice(&[-1.5, 1.4, 3.2]);
-        }
-        walk[FEATURES - 5..].fill(2.5);
+        walk[..FEATURES - DEPARTURES].as_chunks_mut::<3>().0.fill([-1.5, 1.4, 3.2]);
+        walk[FEATURES - DEPARTURES..].fill(2.5);
         let mut fallen = Fallen::default();
         assert!(fallen.on_floor() < 0.3);
         fallen.fall(0.99);

@@ -3,7 +3,7 @@
 
 use crate::Config;
 use crate::look::FEATURES;
-use crate::weights::{FALL, FALL_BIAS, FALL_HIDDEN, FALL_HIDDEN_BIAS};
+use crate::weights::FALL;
 use wavewitness_num::math;
 use wavewitness_types::{Fall, Timestamp, TrackId};
 
@@ -13,18 +13,11 @@ pub(crate) struct Falls {
     newest: Option<Fall>,
 }
 
-/// Evidence in nats that somebody reached the floor within the last second: log odds, by a network of one hidden layer of
-/// rectified units (the logarithms of energies that are its features make a ratio of energies a difference).
+/// Evidence in nats that somebody reached the floor within the last second: log odds at even odds beforehand. `features`: the
+/// recent ones.
 pub(crate) fn evidence(features: &[f64; FEATURES]) -> f64 {
-    let mut total = FALL_BIAS;
-    for (unit, weight) in FALL.iter().enumerate() {
-        let mut sum = FALL_HIDDEN_BIAS[unit];
-        for (w, x) in FALL_HIDDEN[unit].iter().zip(features) {
-            sum += w * x;
-        }
-        total += weight * math::max_f64(0.0, sum);
-    }
-    total
+    let [evidence] = FALL.run(features);
+    evidence
 }
 
 impl Falls {
@@ -74,10 +67,15 @@ mod tests {
     }
 
     #[test]
-    fn nothing_moving_and_everything_moving_are_no_falls() {
-        // Logarithms of energies: quiet throughout; as much motion as a walk throughout.
-        for ln in [-2.3, 3.0] {
-            assert!(evidence(&[ln; FEATURES]) < 0.0, "{ln}");
+    fn nothing_moving_and_a_walk_throughout_are_no_falls() {
+        // Logarithms of energies: quiet throughout; as a walk is, little change within 12 ms and much within 200.
+        let quiet = [-2.3; FEATURES];
+        let mut walk = [2.5; FEATURES];
+        let blocks = FEATURES / 6 * 6;
+        walk[..blocks].as_chunks_mut::<3>().0.fill([-1.5, 1.4, 3.2]);
+        for features in [quiet, walk] {
+            let evidence = evidence(&features);
+            assert!(evidence < Config::default().fall_evidence, "{evidence}");
         }
         for ln in [-1e6, 1e6] {
             assert!(evidence(&[ln; FEATURES]).is_finite());

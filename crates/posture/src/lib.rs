@@ -10,15 +10,20 @@ mod classes;
 mod config;
 mod falls;
 mod look;
+mod network;
 mod path;
+// Generated: `evaluate posture-train` writes it as it is.
+#[rustfmt::skip]
 mod weights;
 
 pub use config::Config;
-pub use look::{FEATURES, Look};
+pub use look::{FEATURES, History, Look};
+pub use network::Network;
+pub use weights::{CLASS_UNITS, CLASSES, FALL_UNITS};
 
 use classes::Fallen;
 use falls::Falls;
-use look::{History, Sum};
+use look::Sum;
 use path::Path;
 use wavewitness_types::limits::MAX_LINKS;
 use wavewitness_types::stage_config::StageConfig;
@@ -67,7 +72,7 @@ pub struct Verdict {
     pub on_floor: f64,
     /// Falls of the room.
     pub fall: FallWatch,
-    /// Evidence of a fall just now, nats.
+    /// Evidence of a fall just now, nats; `None`: nothing was looked at, or too much was missed.
     pub evidence: Option<f64>,
     /// What it was concluded from.
     pub look: Look,
@@ -115,31 +120,43 @@ impl Plan {
         for path in &mut state.paths {
             sum.add(&path.end_cycle(at));
         }
-        let dt = at.seconds_since(state.now);
+        let (dt, since_ns) = (at.seconds_since(state.now), at.nanos_since(state.now));
         state.now = state.now.max(at);
         let look = sum.look(state.history.newest());
-        state.history.push(look);
+        state.history.push(look, since_ns);
         if !state.history.is_full() {
             return self.unknown(at, look, state);
         }
-        let features = state.history.features();
+        let features = state.history.features(false);
+        let evidence = state.history.is_steady().then(|| falls::evidence(&state.history.features(true)));
         let is_there = look.departure >= self.config.least_departure;
-        let evidence = falls::evidence(&features);
+        let is_still = state.history.newest_change() <= self.config.most_change;
         // Who lies where he fell does not fall.
-        if is_there
+        if let Some(evidence) = evidence
+            && is_there
+            && is_still
             && !state.fallen.is_down()
             && let Some(fall) = state.falls.decide(&self.config, at, evidence, person)
         {
             state.fallen.fall(f64::from(fall.probability));
         }
         let probability = state.fallen.step(&features, dt);
+        let doubt = evidence.is_none().then_some(UnknownReason::Gaps);
         Verdict {
             posture: self.published(&probability),
             probability: Some(probability),
             on_floor: state.fallen.on_floor(),
-            fall: FallWatch::Watching(state.falls.newest(&self.config, at)),
-            evidence: Some(evidence),
+            fall: self.watch(at, doubt, state),
+            evidence,
             look,
+        }
+    }
+
+    /// What is published of falls: the newest for as long as it is, whatever became of the watch since.
+    fn watch(&self, at: Timestamp, doubt: Option<UnknownReason>, state: &State) -> FallWatch {
+        match (state.falls.newest(&self.config, at), doubt) {
+            (None, Some(reason)) => FallWatch::Unknown(reason),
+            (fall, _) => FallWatch::Watching(fall),
         }
     }
 
@@ -152,17 +169,18 @@ impl Plan {
         } else {
             UnknownReason::TooFewLinks
         };
-        let fall = match state.falls.newest(&self.config, at) {
-            None => FallWatch::Unknown(reason),
-            fall => FallWatch::Watching(fall),
-        };
+        let fall = self.watch(at, Some(reason), state);
         let posture = Posture::Unknown(NoPosture::NoData);
         Verdict { posture, probability: None, on_floor: 0.0, fall, evidence: None, look }
     }
 
     fn published(&self, probability: &[f64; PostureClass::COUNT]) -> Posture {
         for class in PostureClass::ALL {
-            if probability[class as usize] >= self.config.known_probability {
+            let least = match class {
+                PostureClass::Sitting => self.config.known_sitting,
+                _ => self.config.known_probability,
+            };
+            if probability[class as usize] >= least {
                 return Posture::Known { class, probability: probability.map(|p| p as f32) };
             }
         }
@@ -205,10 +223,13 @@ impl Default for State {
 
 impl Canonical for Look {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { change, departure, is_known } = self;
+        let Self { change, departure, typical_change, typical_departure, is_known, is_steady } = self;
         out.f64s(change);
         out.f64(*departure);
+        out.f64s(typical_change);
+        out.f64(*typical_departure);
         out.bool(*is_known);
+        out.bool(*is_steady);
     }
 }
 

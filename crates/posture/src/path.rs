@@ -34,6 +34,9 @@ pub(crate) struct Path {
     /// Sums and numbers of squared differences, by lag, of this cycle.
     sums: [f64; LAGS],
     numbers: [u32; LAGS],
+    /// Frames of this cycle, and pairs of frames that are closer than any two that a radio sends.
+    heard: u32,
+    crowded: u32,
     /// Variance of a frame's departure by noise, all parts together.
     noise: f64,
 }
@@ -47,6 +50,10 @@ pub(crate) struct Reading {
     pub level: Option<f64>,
     /// What noise adds to a squared difference.
     pub noise: f64,
+    /// Whether a frame arrived in this cycle.
+    pub heard: bool,
+    /// Whether frames arrived together that were sent apart: then nothing is known of the time between them.
+    pub crowded: bool,
 }
 
 impl Path {
@@ -57,6 +64,8 @@ impl Path {
             completed: Timestamp::default(),
             sums: [0.0; LAGS],
             numbers: [0; LAGS],
+            heard: 0,
+            crowded: 0,
             noise: 0.0,
         }
     }
@@ -71,9 +80,11 @@ impl Path {
         // Directions may differ in noise; a mean of the last few is enough.
         self.noise = if self.noise > 0.0 { 0.9 * self.noise + 0.1 * noise } else { noise };
         let sample = Sample { at: frame.at, departure };
+        self.heard += 1;
         for other in &self.samples[..self.count] {
             // Datagrams may overtake each other.
             let apart_s = frame.at.seconds_since(other.at) + other.at.seconds_since(frame.at);
+            self.crowded += u32::from(apart_s < LAG_S[0]);
             let Some(lag) = (0..LAGS).find(|&k| apart_s >= LAG_S[k] && apart_s < LAG_S[k + 1]) else {
                 continue;
             };
@@ -101,13 +112,15 @@ impl Path {
     /// What the cycle's frames said, and forgets it.
     pub fn end_cycle(&mut self, at: Timestamp) -> Reading {
         let noise = 2.0 * self.noise;
-        let mut out = Reading { noise, ..Reading::default() };
+        let (heard, crowded) = (self.heard > 0, self.crowded > 0);
+        let mut out = Reading { noise, heard, crowded, ..Reading::default() };
         for k in 0..LAGS {
             if self.numbers[k] > 0 {
                 out.change[k] = Some(self.sums[k] / f64::from(self.numbers[k]) - noise);
             }
         }
         (self.sums, self.numbers) = ([0.0; LAGS], [0; LAGS]);
+        (self.heard, self.crowded) = (0, 0);
         let mut mean = [0.0; PARTS];
         let mut n = 0.0;
         for s in &self.samples[..self.count] {

@@ -129,6 +129,8 @@ pub enum UnknownReason {
     TooFewLinks = 3,
     /// The links that there are can't be trusted now.
     PoorCoherence = 4,
+    /// Cycles were missed, or frames were lost or came at once, within the last seconds.
+    Gaps = 5,
 }
 
 impl UnknownReason {
@@ -140,12 +142,13 @@ impl UnknownReason {
             UnknownReason::NoGeometry => "no-geometry",
             UnknownReason::TooFewLinks => "too-few-links",
             UnknownReason::PoorCoherence => "poor-coherence",
+            UnknownReason::Gaps => "gaps",
         }
     }
 
     fn from_code(code: u8) -> Option<UnknownReason> {
         use UnknownReason as R;
-        [R::NoData, R::NotCalibrated, R::NoGeometry, R::TooFewLinks, R::PoorCoherence]
+        [R::NoData, R::NotCalibrated, R::NoGeometry, R::TooFewLinks, R::PoorCoherence, R::Gaps]
             .into_iter()
             .find(|r| *r as u8 == code)
     }

@@ -4,6 +4,7 @@ use super::scenes::{ENTER_S, scripted};
 use wavewitness_fixtures::body::script::CHAIR_M;
 use wavewitness_fixtures::crowd::{Habits, Manner, somebody};
 use wavewitness_fixtures::rng::Rng;
+use wavewitness_fixtures::scene::SECOND_NS;
 use wavewitness_fixtures::{Actor, Scene, Script, scenes};
 use wavewitness_num::math;
 
@@ -92,6 +93,33 @@ pub fn daily(seed: u64, seconds: u64) -> Scene {
     let habits = Habits { sit: true, lie: true, wave: true, leave: true, enter_after_s: ENTER_S };
     let count = if seed.is_multiple_of(4) { 2 } else { 1 };
     scenes::people(seed, count, u64::from(ENTER_S) + seconds, habits)
+}
+
+/// A part of a rough day without a fall: one person who hurries, stops dead, drops onto chairs and beds within 0.4 to 1 s, and squats
+/// as fast. What falls are most easily taken for.
+pub fn rough(seed: u64, seconds: u64) -> Scene {
+    let mut rng = Rng::stream(seed, 3000);
+    let room = Scene::mesh("rough day", 1);
+    let (build, manner) = somebody(&mut rng);
+    let Manner { step, arm_swing, speed_m_s, breathing_mm, breathing_hz } = manner;
+    let mut script =
+        Script::new(build, 0.8, 2.6, 0.0).manner(step, arm_swing).away(f64::from(ENTER_S)).stand(1.0);
+    while script.duration_ns() < (u64::from(ENTER_S) + seconds) * SECOND_NS {
+        // A bed behind him needs as much room as a fall backwards.
+        let ([x, y], heading) = spot(&room, &script, Before::Standing, true, &mut rng);
+        let (within_s, rest_s) = (0.4 + 0.6 * rng.uniform(), 3.0 + 6.0 * rng.uniform());
+        script = script.walk(x, y, speed_m_s * (0.9 + 0.7 * rng.uniform()));
+        script = match (4.0 * rng.uniform()) as u32 {
+            0 => script.stand(rest_s),
+            1 => script.turn(heading).plump(within_s, rest_s, CHAIR_M),
+            2 => script.turn(heading).drop_onto(within_s, rest_s, CHAIR_M),
+            _ => script.turn(heading).squat(within_s, rest_s),
+        };
+        script = script.stand(1.0 + 2.0 * rng.uniform()).done();
+    }
+    let mut scene = scripted("rough day", vec![script]);
+    scene.actors = vec![Actor { breathing_mm, breathing_hz, ..scene.actors.remove(0) }];
+    scene
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@
 //! Video Process. 2008. Ristani et al., *Performance measures and a data set for multi-target, multi-camera tracking*, ECCV Workshops 2016.
 //! Yang, Ramanan, *Articulated human detection with flexible mixtures of parts*, IEEE TPAMI 35(12), 2013.
 
-mod activity;
+pub mod activity;
 mod assign;
 pub mod degradation;
 mod drive;
@@ -89,6 +89,8 @@ pub struct Request {
     pub seeds: u64,
     /// Whether to draw the runs of one and two people.
     pub draw: bool,
+    /// Scenes by their titles; empty: all of the suite's.
+    pub only: Vec<String>,
     /// Parameters that are not the engine's defaults: section, key, value.
     pub settings: Vec<Setting>,
 }
@@ -121,6 +123,9 @@ pub struct Outcome {
 /// If the engine refuses a setting, or something can't be drawn.
 pub fn evaluate(request: &Request) -> Result<Outcome, Failure> {
     let jobs = scenes::jobs(request);
+    if jobs.is_empty() {
+        return Err(Failure(format!("there is no scene {}", request.only.join(", "))));
+    }
     let config = request.config()?;
     let finished = AtomicUsize::new(0);
     let done = in_threads(jobs.len(), |k| {
@@ -141,7 +146,7 @@ pub fn evaluate(request: &Request) -> Result<Outcome, Failure> {
 type Done = (Score, Option<Drawing>);
 
 /// Results in the order of the numbers from 0 on, whichever thread did them.
-fn in_threads<T: Send>(
+pub(crate) fn in_threads<T: Send>(
     count: usize,
     work: impl Fn(usize) -> Result<T, Failure> + Sync,
 ) -> Result<Vec<T>, Failure> {

@@ -115,6 +115,7 @@ pub fn jobs(request: &Request) -> Vec<Job> {
         let seed = request.first_seed + part;
         out.push(Job { question: Question::Daily, scene: daily(seed, seconds), seed });
     }
+    out.retain(|job| request.only.is_empty() || request.only.contains(&job.title()));
     out
 }
 
@@ -252,8 +253,14 @@ mod tests {
     #[test]
     fn a_full_request_has_ten_hours_of_daily_life_however_many_seeds() {
         for seeds in [1, 2] {
-            let request =
-                Request { suite: Suite::Full, first_seed: 1, seeds, draw: false, settings: Vec::new() };
+            let request = Request {
+                suite: Suite::Full,
+                first_seed: 1,
+                seeds,
+                draw: false,
+                only: Vec::new(),
+                settings: Vec::new(),
+            };
             let jobs = jobs(&request);
             let daily: Vec<&Job> = jobs.iter().filter(|j| j.question == Question::Daily).collect();
             let scored_ns: u64 =
@@ -280,6 +287,15 @@ mod tests {
         assert_eq!(visits, [1, 2, 1, 2, 1, 2, 1, 2]);
         let gaps = stays.windows(3).filter(|w| w[1].0.is_none()).map(|w| w[1].1);
         assert!(gaps.clone().count() == 7 && gaps.clone().all(|g| (15..=60).contains(&g)), "{stays:?}");
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_run() {
+        let only = vec!["falls".to_owned(), "still person".to_owned()];
+        let request =
+            Request { suite: Suite::Quick, first_seed: 1, seeds: 2, draw: false, only, settings: Vec::new() };
+        let titles: Vec<String> = jobs(&request).iter().map(Job::title).collect();
+        assert_eq!(titles, ["still person", "still person", "falls", "falls"]);
     }
 
     #[test]

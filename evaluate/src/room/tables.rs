@@ -43,6 +43,9 @@ pub fn reports(request: &Request, jobs: &[Job], scores: &[Score]) -> Vec<Report>
         request.first_seed,
         request.first_seed + request.seeds - 1
     ));
+    if !request.only.is_empty() {
+        first.notes.push(format!("only: {}", request.only.join(", ")));
+    }
     for (section, key, value) in &request.settings {
         first.notes.push(format!("not the default: {section}.{key} = {value}"));
     }
@@ -378,8 +381,14 @@ mod tests {
 
     #[test]
     fn seeds_add_up_and_what_was_not_measured_is_unknown_and_not_met() {
-        let request =
-            Request { suite: Suite::Quick, first_seed: 5, seeds: 2, draw: false, settings: Vec::new() };
+        let request = Request {
+            suite: Suite::Quick,
+            first_seed: 5,
+            seeds: 2,
+            draw: false,
+            only: Vec::new(),
+            settings: Vec::new(),
+        };
         let jobs = jobs(&request);
         let mut score = Score::default();
         (score.clear.cycles, score.clear.truths, score.clear.matches) = (10, 10, 10);

@@ -1,6 +1,6 @@
 //! A scene through the engine as the daemon would drive it: datagrams as they arrive, a tick at each cycle's end.
 
-use wavewitness_engine::{Applied, CycleReport, EngineConfig, NUMERICS_VERSION, ReplayError, Replayer};
+use wavewitness_engine::{CycleReport, Engine, EngineConfig, NUMERICS_VERSION, ReplayError, Replayer};
 use wavewitness_fixtures::{Datagram, Scene};
 use wavewitness_types::{BootRecord, Canonical, Command, CycleIndex, Event, Source, Timestamp};
 use wavewitness_witness::{Genesis, SPECIFICATION};
@@ -31,6 +31,20 @@ impl Drive<'_> {
         datagrams: impl IntoIterator<Item = Datagram>,
         mut take: impl FnMut(Timestamp, &CycleReport),
     ) -> Result<(), ReplayError> {
+        self.watch(datagrams, |_| true, |end, engine| take(end, engine.report()))
+    }
+
+    /// Gives every computed cycle's end, and the engine after it, to `take`. Cycles that `computes` does not name are missed as
+    /// a busy hub misses them: their numbers are left out, and the next one has their datagrams.
+    ///
+    /// # Errors
+    /// If the engine refuses the configuration.
+    pub fn watch(
+        &self,
+        datagrams: impl IntoIterator<Item = Datagram>,
+        computes: impl Fn(u64) -> bool,
+        mut take: impl FnMut(Timestamp, &Engine),
+    ) -> Result<(), ReplayError> {
         let mut engine = Replayer::new(&self.genesis())?;
         engine.apply(&Event::Boot { at: self.scene.start, record: BootRecord::default() });
         let period_ns = self.config.cycle.cycle_ns;
@@ -40,10 +54,9 @@ impl Drive<'_> {
                 if self.calibrate_at == Some(index) {
                     engine.apply(&Event::Command { at: end, command: Command::StartCalibration });
                 }
-                if let Applied::Cycle(report) =
-                    engine.apply(&Event::Tick { at: end, cycle: CycleIndex(index) })
-                {
-                    take(end, report);
+                if computes(index) {
+                    engine.apply(&Event::Tick { at: end, cycle: CycleIndex(index) });
+                    take(end, engine.engine());
                 }
                 index += 1;
                 end = end.plus_nanos(period_ns);
