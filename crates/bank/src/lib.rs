@@ -23,7 +23,6 @@ pub use store::{LoadError, SaveError};
 use fearless_simd::{Level, dispatch};
 use hnsw_rs::prelude::{Distance, Hnsw};
 use scan::Scan;
-use std::cmp::Ordering;
 use wavewitness_num::math;
 
 /// Dimensions of a pattern.
@@ -185,7 +184,7 @@ impl PatternBank {
     }
 
     /// About the `k` nearest, the most similar first, equals by number. `breadth` is how many candidates the search keeps
-    /// (at least `k`; a scan looks at four times as many, 48 at least): more finds more of the true nearest and takes longer. Clears
+    /// (at least `k`; a scan looks at four times as many, 40 at least): more finds more of the true nearest and takes longer. Clears
     /// `out` first.
     ///
     /// # Errors
@@ -220,21 +219,13 @@ impl PatternBank {
 
 /// Leaves the `k` most similar, in order. `k` is not 0.
 fn rank(found: &mut Vec<Found>, k: u32) {
-    keep_best(found, k);
-    found.sort_unstable_by(more_similar);
-}
-
-/// Leaves the `k` most similar, in any order.
-fn keep_best(found: &mut Vec<Found>, k: u32) {
     let k = k as usize;
+    let order = |a: &Found, b: &Found| b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id));
     if found.len() > k {
-        found.select_nth_unstable_by(k - 1, more_similar);
+        found.select_nth_unstable_by(k - 1, order);
         found.truncate(k);
     }
-}
-
-fn more_similar(a: &Found, b: &Found) -> Ordering {
-    b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id))
+    found.sort_unstable_by(order);
 }
 
 fn check(pattern: &[f32; DIM]) -> Result<(), Refused> {

@@ -4,14 +4,14 @@
 //! All of it is compiled for each width of vectors that a processor may have. The widths give the same bits: no sum is
 //! reordered.
 
-use crate::{Cosine, DIM, Found, SCANNED, distance, keep_best, rank};
+use crate::{Cosine, DIM, Found, SCANNED, distance, rank};
 use fearless_simd::dispatch;
 use wavewitness_identity::{Rotation, SketchBank};
 
 /// Sketches that are looked at further: so many for each candidate that is asked for, and so many at least. (About half as
 /// many again are: [`SketchBank::about_k`].)
 const PER_CANDIDATE: u32 = 4;
-const LEAST: u32 = 48;
+const LEAST: u32 = 40;
 /// What 1 is rounded to.
 const ONE: f32 = 32767.0;
 
@@ -57,15 +57,26 @@ impl Scan {
     #[inline(always)]
     fn nearest_inline(&self, pattern: &[f32; DIM], k: u32, wanted: u32, out: &mut Vec<Found>) {
         let asked = rounded(pattern);
+        let mut keys = Vec::with_capacity(2 * wanted.min(SCANNED) as usize);
         self.sketches.about_k(&self.rotation.sketch_of(pattern), wanted, |c| {
-            let similarity = rounded_dot(&asked, &self.rounded[c.index as usize]) as f32;
-            out.push(Found { id: c.index, similarity });
+            keys.push(key(rounded_dot(&asked, &self.rounded[c.index as usize]), c.index));
         });
-        keep_best(out, k);
-        for found in out.iter_mut() {
-            found.similarity = 1.0 - distance(pattern, &self.patterns[found.id as usize]);
+        let k = k as usize;
+        if keys.len() > k {
+            keys.select_nth_unstable(k - 1);
+            keys.truncate(k);
         }
+        out.extend(keys.iter().map(|&key| {
+            let id = key as u32;
+            Found { id, similarity: 1.0 - distance(pattern, &self.patterns[id as usize]) }
+        }));
     }
+}
+
+/// What sorts by product, the greatest first, then by number, which is its lower half.
+#[inline(always)]
+fn key(product: i32, id: u32) -> u64 {
+    u64::from(i32::MAX.wrapping_sub(product) as u32) << 32 | u64::from(id)
 }
 
 #[inline(always)]
@@ -113,6 +124,14 @@ mod tests {
                 assert_eq!(wide, plain);
             }
         }
+    }
+
+    #[test]
+    fn keys_sort_by_product_downwards_then_by_number() {
+        let products = [1_074_000_000, 1 << 30, 1, 0, -1, -(1 << 30), -1_074_000_000];
+        let keys: Vec<u64> = products.iter().flat_map(|&p| [0, 7, u32::MAX].map(|id| key(p, id))).collect();
+        assert!(keys.is_sorted_by(|a, b| a < b));
+        assert_eq!(key(-5, 7) as u32, 7);
     }
 
     #[test]

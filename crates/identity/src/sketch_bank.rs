@@ -1,9 +1,8 @@
 //! Sketches by index, and the nearest K of them: ascending in Hamming distance, ties in index order.
 
+use crate::ones::{BYTES, CARRY_SAVE, ones_of_16, ones_of_each};
 use crate::sketch::Sketch;
 
-/// Bytes of a sketch.
-const BYTES: usize = 16;
 /// Neighbours in index whose least distance is looked at before their own.
 const GROUP: usize = 8;
 /// Groups side by side in a block.
@@ -18,10 +17,6 @@ const CHUNK: usize = CHUNK_BLOCKS * BLOCK;
 const GROUPS: usize = CHUNK / GROUP;
 /// Farther than any sketch (128).
 const NOWHERE: u8 = 129;
-/// Whether carry-save adders count ones faster than each byte for itself: on processors that can't count those of many
-/// bytes at once. (aarch64 and wasm can, x86-64 from AVX2 on.)
-const CARRY_SAVE: bool = cfg!(all(target_arch = "x86_64", not(target_feature = "avx2")));
-
 /// 128 sketches, byte by byte: byte k of all of them stands together. Index i of a block is at place 16 (i mod 8) + i / 8,
 /// so that the members of a group lie in one lane.
 #[derive(Clone, Debug)]
@@ -151,7 +146,7 @@ impl SketchBank {
     }
 
     /// Calls `found` with the index and distance of the `k` nearest, and of some more that are about as near: for a caller
-    /// that ranks them by something else. It becomes part of the caller, who may compile his own functions for wider vectors
+    /// that ranks them by something else. It becomes part of the caller, who may compile their functions for wider vectors
     /// than the target promises; the answer is the same.
     #[inline(always)]
     pub fn about_k(&self, sketch: &Sketch, k: u32, mut found: impl FnMut(Candidate)) {
@@ -245,61 +240,6 @@ fn count_below(least: &[u8], limit: u8) -> usize {
     usize::from(least.iter().fold(0u8, |n, &distance| n.wrapping_add(u8::from(distance < limit))))
 }
 
-/// Sum and carry of three bits, in each bit of a byte.
-#[inline(always)]
-fn add3(a: u8, b: u8, c: u8) -> (u8, u8) {
-    let half = a ^ b;
-    (half ^ c, (a & b) | (half & c))
-}
-
-/// Sum and carry of two bits, in each bit of a byte.
-#[inline(always)]
-fn add2(a: u8, b: u8) -> (u8, u8) {
-    (a ^ b, a & b)
-}
-
-/// Bits that are set. (Nothing here can overflow; the wrapping forms spare a check in each lane, which would keep the
-/// lanes from being computed side by side.)
-#[inline(always)]
-fn ones(x: u8) -> u8 {
-    let x = x.wrapping_sub((x >> 1) & 0x55);
-    let x = (x & 0x33).wrapping_add((x >> 2) & 0x33);
-    x.wrapping_add(x >> 4) & 0x0f
-}
-
-/// Bits that are set in sixteen bytes, by carry-save adders (Muła, Kurz and Lemire 2018, Comput. J. 61(1); Warren,
-/// *Hacker's Delight*, 5-1): the same instructions in each lane, and no instruction that a processor may lack.
-#[inline(always)]
-fn ones_of_16(w: [u8; BYTES]) -> u8 {
-    let (s0, c0) = add3(w[0], w[1], w[2]);
-    let (s1, c1) = add3(w[3], w[4], w[5]);
-    let (s2, c2) = add3(w[6], w[7], w[8]);
-    let (s3, c3) = add3(w[9], w[10], w[11]);
-    let (s4, c4) = add3(w[12], w[13], w[14]);
-    let (s5, c5) = add3(s0, s1, s2);
-    let (s6, c6) = add3(s3, s4, w[15]);
-    let (one, c7) = add2(s5, s6);
-    let (t0, d0) = add3(c0, c1, c2);
-    let (t1, d1) = add3(c3, c4, c5);
-    let (t2, d2) = add3(c6, c7, t0);
-    let (two, d3) = add2(t1, t2);
-    let (f0, e0) = add3(d0, d1, d2);
-    let (four, e1) = add2(f0, d3);
-    let (eight, sixteen) = add2(e0, e1);
-    // Horner: 16 n₁₆ + 8 n₈ + 4 n₄ + 2 n₂ + n₁, at most 128.
-    let mut total = ones(sixteen);
-    for plane in [eight, four, two, one] {
-        total = total.wrapping_shl(1).wrapping_add(ones(plane));
-    }
-    total
-}
-
-/// The same, each byte's for itself.
-#[inline(always)]
-fn ones_of_each(w: [u8; BYTES]) -> u8 {
-    w.iter().fold(0u8, |total, byte| total.wrapping_add(byte.count_ones() as u8))
-}
-
 impl Chunk {
     #[inline(always)]
     fn new() -> Chunk {
@@ -387,7 +327,7 @@ mod tests {
     fn the_nearest_are_those_of_brute_force() {
         let mut rng = Rng(1);
         let mut out = Vec::new();
-        for capacity in [1, 31, 32, 33, 1000, 1024, 1025, 5000] {
+        for capacity in [1, 127, 128, 129, 1000, 1024, 1025, 5000] {
             let mut bank = SketchBank::new(capacity);
             for fill in [1, 3, 1] {
                 for index in 0..capacity {
@@ -397,10 +337,12 @@ mod tests {
                         bank.remove(index);
                     }
                 }
-                for k in [0, 1, 2, 16, 100, 6000] {
+                for k in [0, 1, 2, 16, 127, 128, 129, 6000] {
                     let mut query = draw(&mut rng);
                     bank.top_k(&query, k, &mut out);
-                    assert_eq!(out, brute_force(&bank, &query, k), "{capacity} {k}");
+                    let nearest = brute_force(&bank, &query, k);
+                    assert_eq!(out, nearest, "{capacity} {k}");
+                    assert!(nearest.iter().all(|c| about(&bank, &query, k).contains(c)), "{capacity} {k}");
                     if let Some(stored) = bank.get(rng.next() as u32 % capacity) {
                         query = stored;
                         bank.top_k(&query, k, &mut out);
@@ -409,6 +351,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn about(bank: &SketchBank, sketch: &Sketch, k: u32) -> Vec<Candidate> {
+        let mut out = Vec::new();
+        bank.about_k(sketch, k, |c| out.push(c));
+        out
+    }
+
+    #[test]
+    fn about_k_are_hardly_more_and_each_once() {
+        let mut rng = Rng(5);
+        let mut bank = SketchBank::new(3000);
+        (0..3000).for_each(|index| assert!(bank.put(index, &draw(&mut rng))));
+        let mut more = 0;
+        for _ in 0..100 {
+            let query = draw(&mut rng);
+            let found = about(&bank, &query, 16);
+            assert!(found.windows(2).all(|w| w[0].index < w[1].index));
+            let true_distance = |c: &Candidate| bank.get(c.index).map(|s| s.distance(&query) as u8);
+            assert!(found.iter().all(|c| true_distance(c) == Some(c.distance)));
+            more += found.len() - 16;
+        }
+        // Three chunks, each no farther than the nearest sixteen groups of those before: 16 more each time, and ties.
+        assert!(more < 100 * 64, "{more}");
     }
 
     #[test]
@@ -455,19 +421,5 @@ mod tests {
         let mut out = vec![Candidate { distance: 0, index: 0 }];
         bank.top_k(&a, 4, &mut out);
         assert_eq!(out, []);
-    }
-
-    #[test]
-    fn carry_save_counting_is_counting() {
-        let mut rng = Rng(3);
-        for round in 0..5000u32 {
-            let w: [u8; BYTES] = core::array::from_fn(|k| match round % 4 {
-                0 => rng.next() as u8,
-                1 => 0xff,
-                2 => 1 << (rng.next() % 8),
-                _ => u8::from(k as u32 == round % 16) * 0x81,
-            });
-            assert_eq!(u32::from(ones_of_16(w)), w.iter().map(|b| b.count_ones()).sum::<u32>());
-        }
     }
 }
