@@ -51,6 +51,8 @@ pub struct Candidate {
 #[derive(Clone, Debug)]
 pub struct SketchBank {
     blocks: Vec<Block>,
+    /// Blocks up to the last that ever held a sketch: no search looks beyond.
+    used: usize,
     capacity: u32,
     len: u32,
 }
@@ -59,7 +61,7 @@ impl SketchBank {
     /// Room for `capacity` sketches.
     pub fn new(capacity: u32) -> SketchBank {
         let empty = Block { bytes: [[0; BLOCK]; BYTES], absent: [255; BLOCK] };
-        SketchBank { blocks: vec![empty; (capacity as usize).div_ceil(BLOCK)], capacity, len: 0 }
+        SketchBank { blocks: vec![empty; (capacity as usize).div_ceil(BLOCK)], used: 0, capacity, len: 0 }
     }
 
     /// Places that there are.
@@ -102,6 +104,7 @@ impl SketchBank {
         }
         self.len += u32::from(!self.holds(index));
         let (block, place) = place_of(index);
+        self.used = core::cmp::max(self.used, block + 1);
         let block = &mut self.blocks[block];
         for (bytes, byte) in block.bytes.iter_mut().zip(bytes_of(sketch)) {
             bytes[place] = byte;
@@ -131,7 +134,7 @@ impl SketchBank {
         }
         let query = bytes_of(sketch);
         let mut chunk = Chunk::new();
-        for (c, blocks) in self.blocks.chunks(CHUNK_BLOCKS).enumerate() {
+        for (c, blocks) in self.blocks[..self.used].chunks(CHUNK_BLOCKS).enumerate() {
             chunk.measure::<CARRY_SAVE>(blocks, &query);
             // What is as far as the last of K is later in index, and so not nearer.
             let limit = if out.len() == k { out[k - 1].distance } else { NOWHERE };
@@ -156,7 +159,7 @@ impl SketchBank {
         let query = bytes_of(sketch);
         let mut chunk = Chunk::new();
         let mut limit = NOWHERE;
-        for (c, blocks) in self.blocks.chunks(CHUNK_BLOCKS).enumerate() {
+        for (c, blocks) in self.blocks[..self.used].chunks(CHUNK_BLOCKS).enumerate() {
             chunk.measure::<false>(blocks, &query);
             let hits;
             (hits, limit) = chunk.below(blocks.len(), k as usize, limit);
@@ -279,6 +282,9 @@ impl Chunk {
     #[inline(always)]
     fn below(&mut self, blocks: usize, k: usize, limit: u8) -> (&[u32], u8) {
         let least = &self.least[..blocks * LANES];
+        if count_below(least, limit) == 0 {
+            return (&[], limit);
+        }
         let limit = threshold(least, k, limit);
         // What may not be wanted is written, too, and overwritten: no branch depends on distances. (Neither remainder
         // changes an index; they spare a check.)
