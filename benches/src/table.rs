@@ -106,7 +106,8 @@ impl Table {
     pub fn to_text(&self) -> String {
         let mut out = String::from(
             "# Medians of one iteration, and their ratios to the calibration kernel of the same group and run.\n\
-             # Written by: cargo run --release -p wavewitness-benches --bin baseline -- write\n\
+             # Written by: cargo bench --profile quick -p wavewitness-benches, then\n\
+             # cargo run --profile quick -p wavewitness-benches --bin baseline -- write\n\
              # The ratio is what is compared; the nanoseconds are those of the machine in docs/performance.md.\n",
         );
         out += &format!("{:<45} {:>12} {:>10}\n", "# bench", "median ns", "ratio");

@@ -20,14 +20,15 @@ mod store;
 
 pub use store::{LoadError, SaveError};
 
+use fearless_simd::{Level, dispatch};
 use hnsw_rs::prelude::{Distance, Hnsw};
 use scan::Scan;
 use wavewitness_num::math;
 
 /// Dimensions of a pattern.
 pub const DIM: usize = 128;
-/// Patterns (removed ones included) up to which all sketches are scanned instead of the graph being walked. At 1,000 the scan takes two
-/// fifths of the time; it grows with the number of patterns, and the share of the nearest that it finds falls.
+/// Patterns (removed ones included) up to which all sketches are scanned instead of the graph being walked. A scan is quicker there;
+/// it grows with the number of patterns, and the share of the nearest that it finds falls.
 pub const SCANNED: u32 = 2048;
 /// Layers at most: the library saves only graphs that may have all of its 16.
 const LAYERS: usize = 16;
@@ -87,29 +88,42 @@ pub struct Found {
     pub similarity: f32,
 }
 
-/// One less the cosine of two unit vectors, 0..=2, in sixteen lanes that are added from the first to the last.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cosine;
+/// One less the cosine of two unit vectors, 0..=2, in vectors as wide as the processor has.
+#[derive(Clone, Copy, Debug)]
+struct Cosine(Level);
+
+impl Default for Cosine {
+    fn default() -> Cosine {
+        Cosine(Level::new())
+    }
+}
 
 impl Distance<f32> for Cosine {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        let mut lanes = [0.0f32; 16];
-        for (x, y) in a.chunks_exact(16).zip(b.chunks_exact(16)) {
-            for l in 0..16 {
-                lanes[l] += x[l] * y[l];
-            }
-        }
-        let mut dot = 0.0;
-        for lane in lanes {
-            dot += lane;
-        }
-        math::max_f32(1.0 - dot, 0.0)
+        dispatch!(self.0, _simd => distance(a, b))
     }
+}
+
+/// In sixteen lanes that are added from the first to the last: the same bits whatever the processor.
+#[inline(always)]
+fn distance(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    for (x, y) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
+        for l in 0..16 {
+            lanes[l] += x[l] * y[l];
+        }
+    }
+    let mut dot = 0.0;
+    for lane in lanes {
+        dot += lane;
+    }
+    math::max_f32(1.0 - dot, 0.0)
 }
 
 /// Patterns, and the nearest of them.
 pub struct PatternBank {
     graph: Hnsw<'static, f32, Cosine>,
+    cosine: Cosine,
     /// The first [`SCANNED`] patterns.
     scan: Scan,
     removed: Vec<bool>,
@@ -126,9 +140,10 @@ impl PatternBank {
         if !(4..=64).contains(&neighbours) || build_breadth <= 2 * neighbours || build_breadth > 2000 {
             return Err(Refused::Settings);
         }
-        let graph = Hnsw::new(neighbours as usize, expected as usize, LAYERS, build_breadth as usize, Cosine);
+        let cosine = Cosine::default();
+        let graph = Hnsw::new(neighbours as usize, expected as usize, LAYERS, build_breadth as usize, cosine);
         let removed = Vec::with_capacity(expected as usize);
-        Ok(PatternBank { graph, scan: Scan::new(), removed, alive: 0 })
+        Ok(PatternBank { graph, cosine, scan: Scan::new(), removed, alive: 0 })
     }
 
     /// Patterns that can be found.
@@ -169,7 +184,7 @@ impl PatternBank {
     }
 
     /// About the `k` nearest, the most similar first, equals by number. `breadth` is how many candidates the search keeps
-    /// (at least `k`; a scan keeps four times as many, 64 at least): more finds more of the true nearest and takes longer. Clears
+    /// (at least `k`; a scan looks at four times as many, 40 at least): more finds more of the true nearest and takes longer. Clears
     /// `out` first.
     ///
     /// # Errors
@@ -188,7 +203,7 @@ impl PatternBank {
         }
         let breadth = if breadth > k { breadth } else { k };
         if self.removed.len() <= SCANNED as usize {
-            self.scan.nearest(pattern, k, breadth, out);
+            self.scan.nearest(self.cosine, pattern, k, breadth, out);
             return Ok(());
         }
         let alive = |id: &usize| !self.removed[*id];
@@ -202,10 +217,15 @@ impl PatternBank {
     }
 }
 
-/// Leaves the `k` most similar, in order.
+/// Leaves the `k` most similar, in order. `k` is not 0.
 fn rank(found: &mut Vec<Found>, k: u32) {
-    found.sort_unstable_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id)));
-    found.truncate(k as usize);
+    let k = k as usize;
+    let order = |a: &Found, b: &Found| b.similarity.total_cmp(&a.similarity).then(a.id.cmp(&b.id));
+    if found.len() > k {
+        found.select_nth_unstable_by(k - 1, order);
+        found.truncate(k);
+    }
+    found.sort_unstable_by(order);
 }
 
 fn check(pattern: &[f32; DIM]) -> Result<(), Refused> {

@@ -124,7 +124,7 @@ impl PatternBank {
         let removed: Vec<bool> = body[head..].iter().map(|&r| r != 0).collect();
         let alive = removed.iter().filter(|&&r| !r).count() as u32;
         let scan = scan_of(&graph, &removed).ok_or_else(|| LoadError::Damaged(graph_file(directory)))?;
-        Ok(PatternBank { graph, scan, removed, alive })
+        Ok(PatternBank { graph, cosine: Cosine::default(), scan, removed, alive })
     }
 }
 

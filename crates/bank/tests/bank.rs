@@ -106,8 +106,12 @@ fn few_patterns_are_scanned_and_many_are_walked_to() {
     let few = patterns(1000, &mut rng);
     let many = patterns(SCANNED as usize + 10 - few.len(), &mut rng);
     let mut bank = bank_of(&few);
-    let queries: Vec<[f32; DIM]> = (0..100).map(|k| about(&mut rng, &few[7 * k], 0.05)).collect();
+    let queries: Vec<[f32; DIM]> = (0..500).map(|k| about(&mut rng, &few[37 * k % 1000], 0.05)).collect();
+    for breadth in [16, 32] {
+        eprintln!("1,000, breadth {breadth}: recall at 10 {:.4}", recall(&bank, &few, &queries, breadth));
+    }
     let narrow = recall(&bank, &few, &queries, 10);
+    eprintln!("1,000, breadth 10: recall at 10 {narrow:.4}");
     assert!(narrow >= 0.95, "recall at 10 among 1,000, breadth 10: {narrow}");
     // Past the border answers go on to be right.
     let mut out = Vec::new();

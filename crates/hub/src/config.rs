@@ -382,23 +382,24 @@ fn read_mqtt(table: &Table) -> Result<Option<MqttConfig>, ConfigError> {
         return Err(ConfigError::new("mqtt.url", "(missing)", "mqtt://host[:port] or mqtts://host[:port]"));
     };
     let mut mqtt = MqttConfig::new(string("mqtt.url", url)?)?;
-    for (key, value) in table {
-        match key.as_str() {
-            "username" => mqtt.username = Some(string("mqtt.username", value)?.to_owned()),
-            "password_file" => mqtt.password_file = Some(string("mqtt.password_file", value)?.into()),
-            "prefix" => mqtt.prefix = MqttConfig::check_prefix("mqtt.prefix", string("mqtt.prefix", value)?)?,
-            "discovery_prefix" => {
-                let field = "mqtt.discovery_prefix";
-                mqtt.discovery_prefix = MqttConfig::check_prefix(field, string(field, value)?)?;
-            }
-            "rate_hz" => {
-                let number = value.as_float().or_else(|| value.as_integer().map(|x| x as f64));
-                mqtt.rate_hz = number
-                    .filter(|x| (0.1..=2.0).contains(x))
-                    .ok_or_else(|| wrong("mqtt.rate_hz", value, "a number, 0.1 to 2"))?;
-            }
-            _ => {} // url, read above
+    if let Some(value) = table.get("username") {
+        mqtt.username = Some(string("mqtt.username", value)?.to_owned());
+    }
+    if let Some(value) = table.get("password_file") {
+        mqtt.password_file = Some(string("mqtt.password_file", value)?.into());
+    }
+    for (field, prefix) in
+        [("mqtt.prefix", &mut mqtt.prefix), ("mqtt.discovery_prefix", &mut mqtt.discovery_prefix)]
+    {
+        if let Some(value) = table.get(field.trim_start_matches("mqtt.")) {
+            *prefix = MqttConfig::check_prefix(field, string(field, value)?)?;
         }
+    }
+    if let Some(value) = table.get("rate_hz") {
+        let number = value.as_float().or_else(|| value.as_integer().map(|x| x as f64));
+        mqtt.rate_hz = number
+            .filter(|x| (0.1..=2.0).contains(x))
+            .ok_or_else(|| wrong("mqtt.rate_hz", value, "a number, 0.1 to 2"))?;
     }
     Ok(Some(mqtt))
 }

@@ -251,14 +251,14 @@ fn their_clients_are_bounded_and_counted_as_ours() {
     let hub = site.start();
     runtime().block_on(async {
         let ping = || Message::text(r#"{"type":"ping"}"#);
-        for path in ["/ws/sensing", "/api/v1/stream/pose"] {
+        for path in ["/ws/poses", "/ws/sensing", "/api/v1/stream/pose"] {
             let flood = (0..201).map(|_| ping()).collect();
             assert_eq!(closed_with(&mut socket(hub.http, path).await, flood).await, Some(1008), "{path}");
             let long = vec![Message::text("x".repeat(5000))];
             assert_eq!(closed_with(&mut socket(hub.http, path).await, long).await, Some(1009), "{path}");
         }
     });
-    assert_eq!(hub.status()["served"]["oversized"], 2);
+    assert_eq!(hub.status()["served"]["oversized"], 3);
 }
 
 #[test]

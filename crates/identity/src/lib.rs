@@ -17,6 +17,7 @@
 mod bank;
 mod decision;
 mod embedding;
+mod ones;
 mod signature;
 mod sketch;
 mod sketch_bank;

@@ -11,7 +11,7 @@ const ROUNDS: usize = 3;
 /// Seed of the one rotation that all sketches are made with. Another would make stored sketches meaningless.
 const SEED: u64 = 0x5749_4649_5749_5401;
 /// Length by which three unnormalised transforms of 128 dimensions stretch: 128^{3/2} = 2^{10.5}.
-const STRETCH: f64 = 1024.0 * core::f64::consts::SQRT_2;
+const STRETCH: f32 = 1024.0 * core::f32::consts::SQRT_2;
 
 /// Mixing function of SplitMix64 (Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014).
 pub(crate) fn mix(z: u64) -> u64 {
@@ -49,7 +49,7 @@ impl Canonical for Sketch {
 /// alone: 2,688 of them in place of 16,384 products of a dense matrix, which would have to be orthonormalised first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rotation {
-    signs: [[f64; DIM]; ROUNDS],
+    signs: [[f32; DIM]; ROUNDS],
 }
 
 impl Default for Rotation {
@@ -70,15 +70,18 @@ impl Rotation {
         Rotation { signs }
     }
 
-    /// Rotates a vector; length and angles stay.
-    pub fn rotate(&self, values: &[f32; DIM]) -> [f64; DIM] {
-        let mut out = [0.0; DIM];
-        out.iter_mut().zip(values).for_each(|(o, &v)| *o = f64::from(v));
+    /// Rotates a vector; length and angles stay, but for the rounding of `f32`.
+    pub fn rotate(&self, values: &[f32; DIM]) -> [f32; DIM] {
+        self.stretched(values).map(|x| x / STRETCH)
+    }
+
+    #[inline(always)]
+    fn stretched(&self, values: &[f32; DIM]) -> [f32; DIM] {
+        let mut out = *values;
         for signs in &self.signs {
             out.iter_mut().zip(signs).for_each(|(o, s)| *o *= s);
             hadamard(&mut out);
         }
-        out.iter_mut().for_each(|o| *o /= STRETCH);
         out
     }
 
@@ -87,28 +90,69 @@ impl Rotation {
         self.sketch_of(embedding.values())
     }
 
-    /// The sketch of any vector: its length does not matter.
+    /// The sketch of any vector of which 1,449 times the length is an `f32`: its length does not matter. (Always inlined: a
+    /// caller may compile its own functions for wider vectors than the target promises.)
+    #[inline(always)]
     pub fn sketch_of(&self, values: &[f32; DIM]) -> Sketch {
-        let rotated = self.rotate(values);
-        let mut words = [0u64; 2];
-        for (k, &x) in rotated.iter().enumerate() {
-            words[k / 64] |= u64::from(x > 0.0) << (k % 64);
+        let rotated = self.stretched(values);
+        let mut quarters = [0u64; 4];
+        for (quarter, values) in quarters.iter_mut().zip(rotated.as_chunks::<32>().0) {
+            let mut bits = 0u32;
+            for k in 0..32 {
+                bits |= if values[k] > 0.0 { BIT[k] } else { 0 };
+            }
+            *quarter = u64::from(bits);
         }
-        Sketch(words)
+        let [a, b, c, d] = quarters;
+        Sketch([a | b << 32, c | d << 32])
     }
 }
 
-/// Walsh–Hadamard transform in place, not normalised: butterflies of 1, 2, 4, … 64 apart.
-fn hadamard(v: &mut [f64; DIM]) {
-    let mut half = 1;
-    while half < DIM {
-        for block in v.chunks_exact_mut(2 * half) {
-            let (low, high) = block.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
+/// The powers of two: a table, so that 32 signs are gathered side by side.
+const BIT: [u32; 32] = {
+    let mut bits = [1; 32];
+    let mut k = 1;
+    while k < 32 {
+        bits[k] = 2 * bits[k - 1];
+        k += 1;
+    }
+    bits
+};
+
+/// Walsh–Hadamard transform in place, not normalised: butterflies of 64, 32, … 1 apart. Those of 16 and more go lane by lane
+/// through a column of eight, the others through a row of sixteen.
+#[inline(always)]
+fn hadamard(v: &mut [f32; DIM]) {
+    for column in 0..16 {
+        let mut eight = core::array::from_fn(|row| v[16 * row + column]);
+        butterflies::<8>(&mut eight);
+        for row in 0..8 {
+            v[16 * row + column] = eight[row];
+        }
+    }
+    for row in v.as_chunks_mut::<16>().0 {
+        for column in 0..4 {
+            let mut four = core::array::from_fn(|k| row[4 * k + column]);
+            butterflies::<4>(&mut four);
+            for k in 0..4 {
+                row[4 * k + column] = four[k];
             }
         }
-        half *= 2;
+        row.as_chunks_mut::<4>().0.iter_mut().for_each(butterflies);
+    }
+}
+
+/// Butterflies of N / 2, … 1 apart.
+#[inline(always)]
+fn butterflies<const N: usize>(v: &mut [f32; N]) {
+    let mut half = N / 2;
+    while half > 0 {
+        for k in 0..N {
+            if k & half == 0 {
+                (v[k], v[k + half]) = (v[k] + v[k + half], v[k] - v[k + half]);
+            }
+        }
+        half /= 2;
     }
 }
 
@@ -139,6 +183,7 @@ mod tests {
         for _ in 0..200 {
             let (a, b) = (rng.embedding(), rng.embedding());
             let (ra, rb) = (rotation.rotate(a.values()), rotation.rotate(b.values()));
+            let (ra, rb) = (widen(&ra), widen(&rb));
             let length: f64 = ra.iter().map(|x| x * x).sum();
             assert!((length - 1.0).abs() < 1e-6);
             assert!((angle(&widen(a.values()), &widen(b.values())) - angle(&ra, &rb)).abs() < 1e-6);

@@ -1,24 +1,41 @@
 //! Sketches by index, and the nearest K of them: ascending in Hamming distance, ties in index order.
 
+use crate::ones::{BYTES, CARRY_SAVE, ones_of_16, ones_of_each};
 use crate::sketch::Sketch;
 
-/// Bytes of a sketch.
-const BYTES: usize = 16;
-/// Sketches side by side in a block.
-const LANES: usize = 32;
+/// Neighbours in index whose least distance is looked at before their own.
+const GROUP: usize = 8;
+/// Groups side by side in a block.
+const LANES: usize = 16;
+/// Sketches of a block.
+const BLOCK: usize = GROUP * LANES;
 /// Blocks that are searched at once: their distances fill a kilobyte on the stack.
-const CHUNK_BLOCKS: usize = 32;
+const CHUNK_BLOCKS: usize = 8;
 /// Sketches that are searched at once.
-const CHUNK: usize = CHUNK_BLOCKS * LANES;
+const CHUNK: usize = CHUNK_BLOCKS * BLOCK;
+/// Groups of a chunk: few enough for a byte to count them.
+const GROUPS: usize = CHUNK / GROUP;
 /// Farther than any sketch (128).
 const NOWHERE: u8 = 129;
-
-/// 32 sketches, byte by byte: byte k of all of them stands together.
+/// 128 sketches, byte by byte: byte k of all of them stands together. Index i of a block is at place 16 (i mod 8) + i / 8,
+/// so that the members of a group lie in one lane.
 #[derive(Clone, Debug)]
 struct Block {
-    bytes: [[u8; LANES]; BYTES],
+    bytes: [[u8; BLOCK]; BYTES],
     /// 255 where there is no sketch, else 0.
-    absent: [u8; LANES],
+    absent: [u8; BLOCK],
+}
+
+/// What a search works on, a chunk at a time.
+struct Chunk {
+    /// By block and place.
+    distances: [[u8; BLOCK]; CHUNK_BLOCKS],
+    /// The least of each group.
+    least: [u8; GROUPS],
+    /// Groups that can hold one of the nearest.
+    groups: [u8; GROUPS],
+    /// Sketches that can be among the nearest, ascending: index in the chunk × 256 + distance.
+    hits: [u32; CHUNK],
 }
 
 /// A sketch that a search found.
@@ -34,6 +51,8 @@ pub struct Candidate {
 #[derive(Clone, Debug)]
 pub struct SketchBank {
     blocks: Vec<Block>,
+    /// Blocks up to the last that ever held a sketch: no search looks beyond.
+    used: usize,
     capacity: u32,
     len: u32,
 }
@@ -41,8 +60,8 @@ pub struct SketchBank {
 impl SketchBank {
     /// Room for `capacity` sketches.
     pub fn new(capacity: u32) -> SketchBank {
-        let empty = Block { bytes: [[0; LANES]; BYTES], absent: [255; LANES] };
-        SketchBank { blocks: vec![empty; (capacity as usize).div_ceil(LANES)], capacity, len: 0 }
+        let empty = Block { bytes: [[0; BLOCK]; BYTES], absent: [255; BLOCK] };
+        SketchBank { blocks: vec![empty; (capacity as usize).div_ceil(BLOCK)], used: 0, capacity, len: 0 }
     }
 
     /// Places that there are.
@@ -61,7 +80,8 @@ impl SketchBank {
     }
 
     fn holds(&self, index: u32) -> bool {
-        index < self.capacity && self.blocks[index as usize / LANES].absent[index as usize % LANES] == 0
+        let (block, place) = place_of(index);
+        index < self.capacity && self.blocks[block].absent[place] == 0
     }
 
     /// The sketch at an index.
@@ -69,10 +89,10 @@ impl SketchBank {
         if !self.holds(index) {
             return None;
         }
-        let block = &self.blocks[index as usize / LANES];
+        let (block, place) = place_of(index);
         let mut words = [0u64; 2];
-        for (k, bytes) in block.bytes.iter().enumerate() {
-            words[k / 8] |= u64::from(bytes[index as usize % LANES]) << (8 * (k % 8));
+        for (k, bytes) in self.blocks[block].bytes.iter().enumerate() {
+            words[k / 8] |= u64::from(bytes[place]) << (8 * (k % 8));
         }
         Some(Sketch(words))
     }
@@ -83,11 +103,13 @@ impl SketchBank {
             return false;
         }
         self.len += u32::from(!self.holds(index));
-        let (block, lane) = (&mut self.blocks[index as usize / LANES], index as usize % LANES);
+        let (block, place) = place_of(index);
+        self.used = core::cmp::max(self.used, block + 1);
+        let block = &mut self.blocks[block];
         for (bytes, byte) in block.bytes.iter_mut().zip(bytes_of(sketch)) {
-            bytes[lane] = byte;
+            bytes[place] = byte;
         }
-        block.absent[lane] = 0;
+        block.absent[place] = 0;
         true
     }
 
@@ -96,7 +118,8 @@ impl SketchBank {
         if !self.holds(index) {
             return false;
         }
-        self.blocks[index as usize / LANES].absent[index as usize % LANES] = 255;
+        let (block, place) = place_of(index);
+        self.blocks[block].absent[place] = 255;
         self.len -= 1;
         true
     }
@@ -110,38 +133,78 @@ impl SketchBank {
             return;
         }
         let query = bytes_of(sketch);
-        let mut distances = [[u8::MAX; LANES]; CHUNK_BLOCKS];
-        let mut words = [u64::MAX; CHUNK / 8];
-        for (c, blocks) in self.blocks.chunks(CHUNK_BLOCKS).enumerate() {
-            for (row, block) in distances.iter_mut().zip(blocks) {
-                block.distances(&query, row);
-            }
-            let words = &mut words[..blocks.len() * LANES / 8];
-            for (word, eight) in words.iter_mut().zip(distances.as_flattened().chunks_exact(8)) {
-                *word = u64::from_le_bytes(eight.try_into().unwrap_or([u8::MAX; 8]));
-            }
+        let mut chunk = Chunk::new();
+        for (c, blocks) in self.blocks[..self.used].chunks(CHUNK_BLOCKS).enumerate() {
+            chunk.measure::<CARRY_SAVE>(blocks, &query);
             // What is as far as the last of K is later in index, and so not nearer.
-            let full = out.len() == k;
-            let limit = if full { out[k - 1].distance } else { NOWHERE };
-            let limit = threshold(words, k, limit);
-            for (w, &word) in words.iter().enumerate() {
-                let mut found = below(word, limit);
-                while found != 0 {
-                    let lane = found.trailing_zeros() / 8;
-                    found &= found - 1;
-                    let distance = (word >> (8 * lane)) as u8;
-                    keep(out, k, Candidate { distance, index: (c * CHUNK + 8 * w) as u32 + lane });
-                }
+            let limit = if out.len() == k { out[k - 1].distance } else { NOWHERE };
+            let (hits, _) = chunk.below(blocks.len(), k, limit);
+            let from = (c * CHUNK) as u32;
+            if out.is_empty() {
+                place(out, k, from, hits);
+            } else {
+                hits.iter().for_each(|&hit| keep(out, k, candidate(from, hit)));
             }
+        }
+    }
+
+    /// Calls `found` with the index and distance of the `k` nearest, and of some more that are about as near: for a caller
+    /// that ranks them by something else. It becomes part of the caller, who may compile their functions for wider vectors
+    /// than the target promises; the answer is the same.
+    #[inline(always)]
+    pub fn about_k(&self, sketch: &Sketch, k: u32, mut found: impl FnMut(Candidate)) {
+        if k == 0 {
+            return;
+        }
+        let query = bytes_of(sketch);
+        let mut chunk = Chunk::new();
+        let mut limit = NOWHERE;
+        for (c, blocks) in self.blocks[..self.used].chunks(CHUNK_BLOCKS).enumerate() {
+            chunk.measure::<false>(blocks, &query);
+            let hits;
+            (hits, limit) = chunk.below(blocks.len(), k as usize, limit);
+            hits.iter().for_each(|&hit| found(candidate((c * CHUNK) as u32, hit)));
         }
     }
 }
 
+fn candidate(from: u32, hit: u32) -> Candidate {
+    Candidate { distance: hit as u8, index: from + (hit >> 8) }
+}
+
+/// Block and place in it of an index.
+fn place_of(index: u32) -> (usize, usize) {
+    let index = index as usize;
+    (index / BLOCK, LANES * (index % GROUP) + index % BLOCK / GROUP)
+}
+
+#[inline(always)]
 fn bytes_of(sketch: &Sketch) -> [u8; BYTES] {
     let mut out = [0; BYTES];
     out[..8].copy_from_slice(&sketch.0[0].to_le_bytes());
     out[8..].copy_from_slice(&sketch.0[1].to_le_bytes());
     out
+}
+
+/// Puts the `k` nearest of these into `out`, which is empty: by counting how many are at each distance.
+fn place(out: &mut Vec<Candidate>, k: usize, from: u32, hits: &[u32]) {
+    let mut at = [0u16; NOWHERE as usize];
+    for &hit in hits {
+        at[usize::from(hit as u8)] += 1;
+    }
+    let mut nearer = 0;
+    for at in &mut at {
+        (nearer, *at) = (nearer + *at, nearer);
+    }
+    let found = if hits.len() < k { hits.len() } else { k };
+    out.resize(found, Candidate { distance: 0, index: 0 });
+    for &hit in hits {
+        let at = &mut at[usize::from(hit as u8)];
+        if let Some(place) = out.get_mut(usize::from(*at)) {
+            *place = candidate(from, hit);
+        }
+        *at += 1;
+    }
 }
 
 /// Adds a candidate that is later in index than all before it.
@@ -159,100 +222,89 @@ fn keep(out: &mut Vec<Candidate>, k: usize, new: Candidate) {
     out.insert(at, new);
 }
 
-/// The least distance t ≤ `limit` below which at least `k` of these sketches lie, else `limit`: nothing that is t or
-/// farther can be among the nearest `k`. By bisection: counting is a fraction of the cost of inserting what falls out
-/// again.
-fn threshold(words: &[u64], k: usize, limit: u8) -> u8 {
-    if count_below(words, limit) <= k {
+/// The least distance t ≤ `limit` below which at least `k` of these distances lie, else `limit`: nothing that is t or
+/// farther can be among the nearest `k`. By bisection.
+#[inline(always)]
+fn threshold(least: &[u8], k: usize, limit: u8) -> u8 {
+    if count_below(least, limit) < k {
         return limit;
     }
     let (mut low, mut high) = (0, limit);
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if count_below(words, middle) >= k { high = middle } else { low = middle }
+        if count_below(least, middle) >= k { high = middle } else { low = middle }
     }
     high
 }
 
-const EACH: u64 = 0x0101_0101_0101_0101;
-const TOP: u64 = 0x80 * EACH;
-
-/// The top bit of each byte of `word` that is less than `limit`, which is at most [`NOWHERE`]. Bytes are 0..=128, or 255 for
-/// no sketch (Warren, *Hacker's Delight*, 2-18: no byte borrows from its neighbour).
+/// How many are less than `limit`: in a byte, since there are at most [`GROUPS`].
 #[inline(always)]
-fn below(word: u64, limit: u8) -> u64 {
-    if limit == NOWHERE {
-        // Everything but 255.
-        return !(word & (word & !TOP).wrapping_add(EACH)) & TOP;
-    }
-    !(word | (word | TOP).wrapping_sub(EACH.wrapping_mul(u64::from(limit)))) & TOP
+fn count_below(least: &[u8], limit: u8) -> usize {
+    usize::from(least.iter().fold(0u8, |n, &distance| n.wrapping_add(u8::from(distance < limit))))
 }
 
-/// How many are less than `limit`. There are at most 128 words, so that a byte can count.
-fn count_below(words: &[u64], limit: u8) -> usize {
-    let mut counts = 0u64;
-    for &word in words {
-        counts = counts.wrapping_add(below(word, limit) >> 7);
-    }
-    counts.to_le_bytes().iter().map(|&n| usize::from(n)).sum()
-}
-
-/// Sum and carry of three bits, in each bit of a byte.
-#[inline(always)]
-fn add3(a: u8, b: u8, c: u8) -> (u8, u8) {
-    let half = a ^ b;
-    (half ^ c, (a & b) | (half & c))
-}
-
-/// Sum and carry of two bits, in each bit of a byte.
-#[inline(always)]
-fn add2(a: u8, b: u8) -> (u8, u8) {
-    (a ^ b, a & b)
-}
-
-/// Bits that are set. (Nothing here can overflow; the wrapping forms spare a check in each lane, which would keep the
-/// lanes from being computed side by side.)
-#[inline(always)]
-fn ones(x: u8) -> u8 {
-    let x = x.wrapping_sub((x >> 1) & 0x55);
-    let x = (x & 0x33).wrapping_add((x >> 2) & 0x33);
-    x.wrapping_add(x >> 4) & 0x0f
-}
-
-/// Bits that are set in sixteen bytes, by carry-save adders (Muła, Kurz and Lemire 2018, Comput. J. 61(1); Warren,
-/// *Hacker's Delight*, 5-1): the same instructions in each lane, and no instruction that a processor may lack.
-#[inline(always)]
-fn ones_of_16(w: [u8; BYTES]) -> u8 {
-    let (s0, c0) = add3(w[0], w[1], w[2]);
-    let (s1, c1) = add3(w[3], w[4], w[5]);
-    let (s2, c2) = add3(w[6], w[7], w[8]);
-    let (s3, c3) = add3(w[9], w[10], w[11]);
-    let (s4, c4) = add3(w[12], w[13], w[14]);
-    let (s5, c5) = add3(s0, s1, s2);
-    let (s6, c6) = add3(s3, s4, w[15]);
-    let (one, c7) = add2(s5, s6);
-    let (t0, d0) = add3(c0, c1, c2);
-    let (t1, d1) = add3(c3, c4, c5);
-    let (t2, d2) = add3(c6, c7, t0);
-    let (two, d3) = add2(t1, t2);
-    let (f0, e0) = add3(d0, d1, d2);
-    let (four, e1) = add2(f0, d3);
-    let (eight, sixteen) = add2(e0, e1);
-    // Horner: 16 n₁₆ + 8 n₈ + 4 n₄ + 2 n₂ + n₁, at most 128.
-    let mut total = ones(sixteen);
-    for plane in [eight, four, two, one] {
-        total = total.wrapping_shl(1).wrapping_add(ones(plane));
-    }
-    total
-}
-
-impl Block {
-    fn distances(&self, query: &[u8; BYTES], out: &mut [u8; LANES]) {
-        let b = &self.bytes;
-        for l in 0..LANES {
-            let w = core::array::from_fn(|k| b[k][l] ^ query[k]);
-            out[l] = ones_of_16(w) | self.absent[l];
+impl Chunk {
+    #[inline(always)]
+    fn new() -> Chunk {
+        Chunk {
+            distances: [[0; BLOCK]; CHUNK_BLOCKS],
+            least: [0; GROUPS],
+            groups: [0; GROUPS],
+            hits: [0; CHUNK],
         }
+    }
+
+    /// Distances of up to eight blocks, and the least of each group.
+    #[inline(always)]
+    fn measure<const CARRY_SAVE: bool>(&mut self, blocks: &[Block], query: &[u8; BYTES]) {
+        let least = self.least.as_chunks_mut::<LANES>().0;
+        for ((block, out), least) in blocks.iter().zip(&mut self.distances).zip(least) {
+            for p in 0..BLOCK {
+                let w = core::array::from_fn(|k| block.bytes[k][p] ^ query[k]);
+                let ones = if CARRY_SAVE { ones_of_16(w) } else { ones_of_each(w) };
+                out[p] = ones | block.absent[p];
+            }
+            let mut of_groups = [u8::MAX; LANES];
+            for row in out.as_chunks::<LANES>().0 {
+                for l in 0..LANES {
+                    of_groups[l] = if row[l] < of_groups[l] { row[l] } else { of_groups[l] };
+                }
+            }
+            *least = of_groups;
+        }
+    }
+
+    /// All of the first `blocks` that can be among the `k` nearest and are nearer than `limit`, and some more: those below a
+    /// limit, at most the given one, which is the other value.
+    ///
+    /// K groups whose least distance is below t hold K sketches below t, at least. So the K-th least of the groups' is a
+    /// limit for the sketches', found among an eighth as many; and as the nearest seldom share a group, it is a close one.
+    #[inline(always)]
+    fn below(&mut self, blocks: usize, k: usize, limit: u8) -> (&[u32], u8) {
+        let least = &self.least[..blocks * LANES];
+        if count_below(least, limit) == 0 {
+            return (&[], limit);
+        }
+        let limit = threshold(least, k, limit);
+        // What may not be wanted is written, too, and overwritten: no branch depends on distances. (Neither remainder
+        // changes an index; they spare a check.)
+        let mut n = 0usize;
+        for (group, &distance) in least.iter().enumerate() {
+            self.groups[n % GROUPS] = group as u8;
+            n = n.wrapping_add(usize::from(distance < limit));
+        }
+        let mut found = 0usize;
+        for &group in &self.groups[..n] {
+            let (block, lane) = (usize::from(group) / LANES % CHUNK_BLOCKS, usize::from(group) % LANES);
+            let distances = &self.distances[block];
+            let index = u32::from(group).wrapping_mul(GROUP as u32);
+            for row in 0..GROUP {
+                let distance = distances[row * LANES + lane];
+                self.hits[found % CHUNK] = (index | row as u32) << 8 | u32::from(distance);
+                found = found.wrapping_add(usize::from(distance < limit));
+            }
+        }
+        (&self.hits[..found], limit)
     }
 }
 
@@ -281,7 +333,7 @@ mod tests {
     fn the_nearest_are_those_of_brute_force() {
         let mut rng = Rng(1);
         let mut out = Vec::new();
-        for capacity in [1, 31, 32, 33, 1000, 1024, 1025, 5000] {
+        for capacity in [1, 127, 128, 129, 1000, 1024, 1025, 5000] {
             let mut bank = SketchBank::new(capacity);
             for fill in [1, 3, 1] {
                 for index in 0..capacity {
@@ -291,10 +343,12 @@ mod tests {
                         bank.remove(index);
                     }
                 }
-                for k in [0, 1, 2, 16, 100, 6000] {
+                for k in [0, 1, 2, 16, 127, 128, 129, 6000] {
                     let mut query = draw(&mut rng);
                     bank.top_k(&query, k, &mut out);
-                    assert_eq!(out, brute_force(&bank, &query, k), "{capacity} {k}");
+                    let nearest = brute_force(&bank, &query, k);
+                    assert_eq!(out, nearest, "{capacity} {k}");
+                    assert!(nearest.iter().all(|c| about(&bank, &query, k).contains(c)), "{capacity} {k}");
                     if let Some(stored) = bank.get(rng.next() as u32 % capacity) {
                         query = stored;
                         bank.top_k(&query, k, &mut out);
@@ -303,6 +357,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn about(bank: &SketchBank, sketch: &Sketch, k: u32) -> Vec<Candidate> {
+        let mut out = Vec::new();
+        bank.about_k(sketch, k, |c| out.push(c));
+        out
+    }
+
+    #[test]
+    fn about_k_are_hardly_more_and_each_once() {
+        let mut rng = Rng(5);
+        let mut bank = SketchBank::new(3000);
+        (0..3000).for_each(|index| assert!(bank.put(index, &draw(&mut rng))));
+        let mut more = 0;
+        for _ in 0..100 {
+            let query = draw(&mut rng);
+            let found = about(&bank, &query, 16);
+            assert!(found.windows(2).all(|w| w[0].index < w[1].index));
+            let true_distance = |c: &Candidate| bank.get(c.index).map(|s| s.distance(&query) as u8);
+            assert!(found.iter().all(|c| true_distance(c) == Some(c.distance)));
+            more += found.len() - 16;
+        }
+        // Three chunks, each no farther than the nearest sixteen groups of those before: 16 more each time, and ties.
+        assert!(more < 100 * 64, "{more}");
     }
 
     #[test]
@@ -349,36 +427,5 @@ mod tests {
         let mut out = vec![Candidate { distance: 0, index: 0 }];
         bank.top_k(&a, 4, &mut out);
         assert_eq!(out, []);
-    }
-
-    #[test]
-    fn bytes_below_a_limit_are_found_in_words() {
-        let mut rng = Rng(4);
-        for limit in 0..=NOWHERE {
-            for _ in 0..200 {
-                let near = |r: u64| (u64::from(limit) + r % 3).saturating_sub(1) as u8;
-                let bytes: [u8; 8] = core::array::from_fn(|_| match rng.next() % 3 {
-                    0 => u8::MAX,
-                    1 => (rng.next() % 129) as u8,
-                    _ => core::cmp::min(near(rng.next()), 128),
-                });
-                let expected = bytes.map(|b| if b < limit && b != 255 { 0x80 } else { 0 });
-                assert_eq!(below(u64::from_le_bytes(bytes), limit), u64::from_le_bytes(expected));
-            }
-        }
-    }
-
-    #[test]
-    fn carry_save_counting_is_counting() {
-        let mut rng = Rng(3);
-        for round in 0..5000u32 {
-            let w: [u8; BYTES] = core::array::from_fn(|k| match round % 4 {
-                0 => rng.next() as u8,
-                1 => 0xff,
-                2 => 1 << (rng.next() % 8),
-                _ => u8::from(k as u32 == round % 16) * 0x81,
-            });
-            assert_eq!(u32::from(ones_of_16(w)), w.iter().map(|b| b.count_ones()).sum::<u32>());
-        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{context, translate};
 use crate::publish::{Published, Update};
 use crate::server::websocket::{
-    self, MOST_REQUESTS, PING_EVERY, SEND_TIMEOUT, SILENCE_TIMEOUT, Socket, farewell, offence,
+    self, MOST_REQUESTS, SEND_TIMEOUT, SILENCE_TIMEOUT, Socket, farewell, offence,
 };
 use crate::server::{Shared, Stay};
 use axum::Router;
@@ -105,8 +105,7 @@ async fn serve(socket: Socket, mut stay: Stay, shared: Shared, kind: Kind, rate_
     let (mut sink, mut source) = socket.split();
     let mut messages = shared.messages.subscribe();
     let least = Duration::from_secs_f64(0.999 / rate_hz - 0.025);
-    // Not at once: the first would begin the count of requests anew in the middle of the first ones.
-    let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let mut ping = websocket::pings();
     let (mut requests, mut end) = (0, None);
     let (mut heard, mut sent) = (Instant::now(), None::<Instant>);
     let mut next = match kind {

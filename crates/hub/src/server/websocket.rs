@@ -28,7 +28,7 @@ pub const SUBPROTOCOL: &str = "wavewitness.v1";
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that sends nothing, not even a pong, for this long is gone.
 pub(crate) const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
-pub(crate) const PING_EVERY: Duration = Duration::from_secs(15);
+const PING_EVERY: Duration = Duration::from_secs(15);
 /// Messages that a client may send between two pings.
 pub(crate) const MOST_REQUESTS: u32 = 200;
 /// Messages without a meaning that a client may send at all.
@@ -151,6 +151,11 @@ pub(crate) fn farewell(code: CloseCode, reason: &'static str) -> CloseFrame {
     CloseFrame { code, reason: reason.into() }
 }
 
+/// Ticks every 15 s, but not at once: the first would begin the count of requests anew in the middle of the first ones.
+pub(crate) fn pings() -> tokio::time::Interval {
+    tokio::time::interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY)
+}
+
 /// What a client is told that broke the protocol, which is counted; nothing if it merely went.
 pub(crate) fn offence(error: &tungstenite::Error, status: &Status) -> Option<CloseFrame> {
     let malformed = |code, reason| {
@@ -177,7 +182,7 @@ impl Client {
         if matches!(next, Next::GoOn) && !self.wish.topics.is_empty() {
             next = self.tell(&self.wish.message()).await;
         }
-        let mut ping = tokio::time::interval(PING_EVERY);
+        let mut ping = pings();
         let mut heard = tokio::time::Instant::now();
         while matches!(next, Next::GoOn) {
             next = tokio::select! {
@@ -281,6 +286,13 @@ impl Client {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn no_ping_is_due_at_once() {
+        let mut ping = pings();
+        let soon = tokio::time::timeout(Duration::from_millis(20), ping.tick());
+        assert!(soon.await.is_err(), "the first comes after PING_EVERY");
+    }
 
     #[test]
     fn the_accept_key_is_that_of_rfc_6455() {
