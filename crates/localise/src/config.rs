@@ -74,8 +74,8 @@ wavewitness_types::stage_config! {
         /// Mean time that somebody stays who is not shown, s.
         stay_s: f64 = 600.0, 1.0, 100000.0;
         /// Added to the deviation of each axis, m.
-        least_sd_m: f64 = 0.15, 0.0, 2.0;
+        least_sd_m: f64 = 0.1, 0.0, 2.0;
         /// Factor on the deviation: what the model lacks.
-        inflation: f64 = 1.1, 0.1, 10.0;
+        inflation: f64 = 0.87, 0.1, 10.0;
     }
 }
