@@ -16,9 +16,7 @@ const GAIT_HEADING_SIGMA: f64 = 0.2;
 /// (`docs/algorithms/pose.md`).
 const SURE: f64 = 0.95;
 /// What is known of the body must account for this share of a joint's whole expected squared error from a standing body.
-const LEAST_SHARE: f64 = 0.5;
-/// Share of the deviation of a mixture's height within which 68 % of it lie.
-const HEIGHT_SHARE: f64 = 0.33;
+const LEAST_SHARE: f64 = 0.25;
 /// A heading less certain than this is none, radians: e^{−s²/2} leaves less than a third of any offset.
 const MAX_HEADING_SIGMA: f64 = 1.5;
 /// Shares of postures of whom nothing is known: design values, roughly those of the simulator's people.
@@ -266,14 +264,13 @@ pub(crate) fn person(
         floor: floor_m.map_or_else(|| sought(track.mean[2]), |floor| (floor, 0.0)),
         place_error_m,
     };
-    let is_told = told.is_some();
     let is_sure = told.is_some_and(|p| p.iter().any(|&p| p >= SURE));
     let centre = body.point(shape::centre);
     let mut keypoints = [Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis: Basis::Prior }; 17];
     for (k, keypoint) in keypoints.iter_mut().enumerate() {
         let point = body.point(|class| shape::of(class, k));
         keypoint.position_m = point.position_m.map(|x| x as f32);
-        keypoint.sigma_m = sigmas_m(point.variance_m2, is_told);
+        keypoint.sigma_m = point.variance_m2.map(|v| math::sqrt(v) as f32);
         keypoint.basis = body.basis(k, &point, centre.offset_m[2], is_sure);
     }
     Person {
@@ -281,17 +278,11 @@ pub(crate) fn person(
         state: track.state,
         existence: track.existence as f32,
         position_m: [track.mean[0], track.mean[1], centre.position_m[2]].map(|x| x as f32),
-        sigma_m: sigmas_m([body.place_variance(0), body.place_variance(1), centre.variance_m2[2]], is_told),
+        sigma_m: [body.place_variance(0), body.place_variance(1), centre.variance_m2[2]]
+            .map(|v| math::sqrt(v) as f32),
         velocity_m_s: [track.mean[3], track.mean[4], track.mean[5]].map(|v| v as f32),
         keypoints,
         posture: belief.posture,
         heading: facing.map(|f| Heading { rad: f.rad as f32, sigma_rad: math::sqrt(f.variance) as f32 }),
     }
-}
-
-/// Half the widths that hold 68 % of the errors. Without a posture heights are a mixture of a narrow part (standing, most of the time) and a
-/// few far ones, which make most of its variance: its deviation would hold 0.9.
-fn sigmas_m(variance_m2: [f64; 3], is_told: bool) -> [f32; 3] {
-    let [x, y, z] = variance_m2.map(math::sqrt);
-    [x, y, if is_told { z } else { HEIGHT_SHARE * z }].map(|sigma| sigma as f32)
 }
