@@ -92,7 +92,7 @@ fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty()
         "simulated: {cycles} cycles with one person, {shown} show one; RMS error {rms_m:.2} m, {share:.2} within 95 %"
     );
     assert!(shown > cycles / 2, "a walker is shown in only {shown} of {cycles} cycles");
-    assert!(rms_m < 1.5, "RMS error {rms_m} m: naming the middle of the room has 1.9");
+    assert!(rms_m < 1.0, "RMS error {rms_m} m: naming the middle of the room has 1.9");
     assert!(share >= 0.9, "only {share:.2} of the errors are within the published 95 % region");
 }
 
@@ -130,28 +130,32 @@ fn who_sits_still_stays_present_with_a_breathing_rate_and_leaves_an_empty_room()
 }
 
 #[test]
-fn with_more_particles_one_walker_is_placed_within_a_metre_and_nobody_in_an_empty_room() {
-    let scene = scenes::calibration();
+fn with_more_particles_one_walker_is_placed_within_half_a_metre_and_nobody_in_an_empty_room() {
     let (mut cycles, mut errors) = (0, Errors::default());
     let follow = |config: &mut EngineConfig| {
-        config.localise.particles = 800;
+        config.localise.particles = 2000;
+        config.localise.search = 2000;
+        config.localise.per_cycle = 4000;
     };
-    for (t, frame, people) in run_with(&scene, 1, follow) {
-        if t < 30.0 {
-            assert!(frame.people.is_empty(), "a ghost at {t} s");
+    for seed in [1, 2, 3] {
+        let scene = scenes::calibration();
+        for (t, frame, people) in run_with(&scene, seed, follow) {
+            if t < 30.0 {
+                assert!(frame.people.is_empty(), "seed {seed}: a ghost at {t} s");
+            }
+            let [truth] = people[..] else { continue };
+            if t < 33.0 {
+                continue;
+            }
+            cycles += 1;
+            let Some(person) = frame.people.first() else { continue };
+            errors.add(person, truth);
         }
-        let [truth] = people[..] else { continue };
-        if t < 33.0 {
-            continue;
-        }
-        cycles += 1;
-        let Some(person) = frame.people.first() else { continue };
-        errors.add(person, truth);
     }
     let (shown, covered, rms_m) = (errors.shown, errors.covered, errors.rms_m());
     println!(
-        "simulated, 800 particles: {shown} of {cycles} cycles, RMS error {rms_m:.2} m, {covered} within 95 %"
+        "simulated, 2000 particles, all in a cycle: {shown} of {cycles} cycles, RMS error {rms_m:.2} m, {covered} within 95 %"
     );
     assert!(shown * 10 >= cycles * 9, "shown in {shown} of {cycles} cycles");
-    assert!(rms_m < 1.0, "RMS error {rms_m} m");
+    assert!(rms_m < 0.5, "RMS error {rms_m} m");
 }
