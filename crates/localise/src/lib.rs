@@ -1,12 +1,15 @@
-//! Where people are, from the Doppler spectra that they leave on every path between antennas.
+//! Where people are, from the Doppler spectra that they leave on every path between antennas, and from the rays that they are in
+//! the way of.
 //!
 //! A walker's path over a body grows at a rate that depends on place and velocity; so do its echoes in the walls. A
 //! particle filter for each person (Gordon, Salmond and Smith 1993) asks of every window of a second how probable the
 //! spectra of all paths are, given a place and a velocity (Whittle 1953), and carries the answer on. What changes slowly
-//! (shadows of reflected rays, 15 dB above the lines of a walker) is regressed out of each window before.
+//! (shadows of reflected rays, 15 dB above the lines of a walker) is regressed out of each window before. It is not lost: the mean of
+//! half a second is asked which rays somebody shadows, where it is new. The models are in `docs/algorithms/localise.md`.
 //!
 //! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, learns
-//! no empty room, and needs a box-shaped room whose walls reflect. Somebody who stops is held where he stopped.
+//! no empty room, and needs a box-shaped room whose walls reflect. Somebody who stops is
+//! held where he stopped.
 
 mod body;
 mod config;

@@ -715,7 +715,12 @@ impl<'a> Walk<'a> {
             self.f64(&format!("change over {apart}"))?;
         }
         self.f64("departure")?;
-        self.u8("departure known").map(drop)
+        for apart in ["10 ms", "30 ms", "a cycle", "two cycles", "four cycles"] {
+            self.f64(&format!("typical change over {apart}"))?;
+        }
+        self.f64("typical departure")?;
+        self.u8("departure known")?;
+        self.u8("steady").map(drop)
     }
 
     fn fall_watch(&mut self) -> Read {
