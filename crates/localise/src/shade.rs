@@ -401,9 +401,9 @@ mod tests {
                 / determinant;
             let variance = f64::from(one.strength + other.strength + STRENGTH_FLOOR);
             let off = y[3] - f64::from(one.mean) - f64::from(other.mean);
-            let t = |q: f64, n: f64| (n + FREEDOM) * (1.0 + q / FREEDOM).ln();
-            let shapes = determinant.ln() + t(quadratic, 3.0);
-            let expected = -0.35 * (SHAPE_POWER * shapes + variance.ln() + t(off * off / variance, 1.0));
+            let t = |q: f64, n: f64| (n + FREEDOM) * math::ln(1.0 + q / FREEDOM);
+            let shapes = math::ln(determinant) + t(quadratic, 3.0);
+            let expected = -0.35 * (SHAPE_POWER * shapes + math::ln(variance) + t(off * off / variance, 1.0));
             let found = one.ln_likelihood(&other, &reading);
             assert!((found - expected).abs() < 1e-3 * expected.abs() + 1e-3, "{found} for {expected}");
         }
