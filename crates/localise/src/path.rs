@@ -4,7 +4,7 @@ use crate::Config;
 use crate::feature::{Gauge, Scratch};
 use crate::geometry::{Antenna, distance_m};
 use crate::shade::{Reading, Shade};
-use crate::spectrum::SIGNALS;
+use crate::spectrum::{SIGNALS, Scatter};
 use crate::window::{LEAST, LENGTH_S, MOST, Window};
 use wavewitness_num::math;
 use wavewitness_types::{Baseline, Room, Samples, Timestamp};
@@ -147,7 +147,8 @@ impl Path {
             if let Some(scale) = self.scattered(config) {
                 let body_z_m = room.min_m[2] + config.scatter_height_m;
                 let power = scale * math::exp(config.ln_section);
-                self.shade.adopt(&self.gauge, &self.ends, body_z_m, power, config.wall_power);
+                let scatter = Scatter::new(config);
+                self.shade.adopt(&self.gauge, &self.ends, self.direct_m, body_z_m, &scatter, power);
             }
         }
         let Some(signals) = self.gauge.signals(direction, samples, rssi_dbm) else { return false };

@@ -226,14 +226,8 @@ impl Plan {
     }
 
     fn around<'a>(&'a self, paths: &'a [Path]) -> Surroundings<'a> {
-        let config = &self.config;
-        let scatter = Scatter {
-            wavelength_m: config.wavelength_m,
-            wall_power: config.wall_power,
-            floor_share: config.floor_share as f32,
-            sweep_s: config.sweep_s,
-        };
-        Surroundings { config, room: &self.room, paths, scatter }
+        let scatter = Scatter::new(&self.config);
+        Surroundings { config: &self.config, room: &self.room, paths, scatter }
     }
 
     /// Moves a filter's particles to the window's end, and adds up what everybody else shows there.

@@ -7,8 +7,8 @@
 
 use crate::feature::{Gauge, Steering};
 use crate::fresnel::Fresnel;
-use crate::geometry::{Antenna, LEGS, distance_m};
-use crate::spectrum::{LINE_LEGS, SIGNALS};
+use crate::geometry::{Antenna, distance_m};
+use crate::spectrum::{Places, SIGNALS, Scatter};
 use wavewitness_num::math;
 use wavewitness_types::Room;
 
@@ -190,10 +190,16 @@ impl Shade {
         Shade { cells, rays, shadows, known: false }
     }
 
-    /// Takes a new baseline's steering. `scatter` is the power over the static channel's that somebody with 1 m from both antennas
-    /// scatters.
-    pub fn adopt(&mut self, gauge: &Gauge, ends: &[Antenna; 2], body_z_m: f64, scatter: f64, reflected: f64) {
-        let direct_m = distance_m(ends[0].at_m, ends[1].at_m);
+    /// Takes a new baseline's steering. `power` over the static channel's is what somebody with 1 m from both antennas scatters.
+    pub fn adopt(
+        &mut self,
+        gauge: &Gauge,
+        ends: &[Antenna; 2],
+        direct_m: f64,
+        body_z_m: f64,
+        scatter: &Scatter,
+        power: f64,
+    ) {
         for (c, shadow) in self.shadows.iter_mut().enumerate() {
             *shadow = Shadow::none();
             let mut lost = 0.0;
@@ -204,13 +210,10 @@ impl Shade {
             }
             shadow.mean = (-MEAN_SHARE * lost / gauge.strength_noise()) as f32;
             let [x, y] = self.cells.middle_m(c);
-            let [p, q] = ends.each_ref().map(|end| end.legs(&[x, y, body_z_m], [0.0; 2]).length_m);
-            for (l, &(a, b)) in LINE_LEGS.iter().enumerate() {
-                debug_assert!(a < LEGS && b < LEGS);
-                let product = p[a] * q[b];
-                let power =
-                    SECTION_SHARE * scatter * if l == 0 { 1.0 } else { reflected } / (product * product);
-                shadow.add_ray(Steering::of(&gauge.table, p[a] + q[b] - direct_m), power as f32);
+            let [p, q] = ends.each_ref().map(|end| end.legs(&[x, y, body_z_m], [0.0; 2]));
+            let places = Places::new([&p, &q], direct_m, scatter, SECTION_SHARE * power);
+            for (&excess_m, &power) in places.excess_m.iter().zip(&places.power) {
+                shadow.add_ray(Steering::of(&gauge.table, excess_m), power as f32);
             }
         }
         self.known = true;

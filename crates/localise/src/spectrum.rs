@@ -4,6 +4,7 @@
 //! numbers. A line at the Doppler shift ν and the delay τ has the covariance `P a(τ) aᴴ(τ)` at ν, and its conjugate at −ν:
 //! signals are real. Bins lie side by side in lanes, so that every loop over them is elementwise.
 
+use crate::Config;
 use crate::feature::Steering;
 use crate::geometry::{Antenna, Legs, WALLS};
 use crate::window::{SHIFTS, STEP_HZ, Window};
@@ -20,7 +21,7 @@ pub(crate) const LANES: usize = 12;
 /// Lines of a body on a path: over it directly, and with one reflection at a wall before or after it.
 const LINES: usize = 1 + 2 * WALLS;
 /// The legs of each line, from one end and from the other: 0 is the antenna, 1 to 4 its images.
-pub(crate) const LINE_LEGS: [(usize, usize); LINES] =
+const LINE_LEGS: [(usize, usize); LINES] =
     [(0, 0), (1, 0), (0, 1), (2, 0), (0, 2), (3, 0), (0, 3), (4, 0), (0, 4)];
 /// Of the distribution of a path's power about the model's: the fewer, the wider.
 const FREEDOM: f64 = 8.0;
@@ -268,6 +269,17 @@ pub(crate) struct Scatter {
     pub sweep_s: f64,
 }
 
+impl Scatter {
+    pub fn new(config: &Config) -> Scatter {
+        Scatter {
+            wavelength_m: config.wavelength_m,
+            wall_power: config.wall_power,
+            floor_share: config.floor_share as f32,
+            sweep_s: config.sweep_s,
+        }
+    }
+}
+
 /// A path as lines need it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sight<'a> {
@@ -293,7 +305,7 @@ impl Sight<'_> {
     ) {
         let power = self.scale * section_m2;
         let [p, q] = self.ends.map(|end| end.legs(&body_m, velocity_m_s));
-        let places = self.places(&p, &q, scatter, power);
+        let places = Places::new([&p, &q], self.direct_m, scatter, power);
         let lines = core::array::from_fn(|l| {
             let (shift, excess_m, power) = (places.shift[l], places.excess_m[l], places.power[l]);
             let steering = Steering::of(self.steering, excess_m);
@@ -302,9 +314,20 @@ impl Sight<'_> {
         });
         out.set(other, &lines);
     }
+}
 
-    /// Where lines lie, and how strong they are.
-    fn places(&self, p: &Legs, q: &Legs, scatter: &Scatter, power: f64) -> Places {
+/// Lines by their shift in steps above the lowest, excess path, and power.
+pub(crate) struct Places {
+    shift: [f64; LINES],
+    /// To either side.
+    sweep: [f64; LINES],
+    pub excess_m: [f64; LINES],
+    pub power: [f64; LINES],
+}
+
+impl Places {
+    /// Where the lines of a body that scatters so much power over 1 m to either side lie, and how strong they are.
+    pub fn new([p, q]: [&Legs; 2], direct_m: f64, scatter: &Scatter, power: f64) -> Places {
         let (mut length_m, mut rate_m_s, mut product) = ([0.0; LINES], [0.0; LINES], [0.0; LINES]);
         let mut growth_m_s2 = [0.0; LINES];
         for (l, &(a, b)) in LINE_LEGS.iter().enumerate() {
@@ -321,21 +344,12 @@ impl Sight<'_> {
             out.shift[l] = math::max_f64(0.0, shift);
             let sweep_hz = scatter.sweep_s * growth_m_s2[l] / scatter.wavelength_m;
             out.sweep[l] = math::min_f64(sweep_hz / STEP_HZ + 0.5, MOST_SWEEP);
-            out.excess_m[l] = length_m[l] - self.direct_m;
+            out.excess_m[l] = length_m[l] - direct_m;
             let reflected = if l == 0 { power } else { scatter.wall_power * power };
             out.power[l] = reflected / (product[l] * product[l]);
         }
         out
     }
-}
-
-/// Lines by their shift in steps above the lowest, excess path, and power.
-struct Places {
-    shift: [f64; LINES],
-    /// To either side.
-    sweep: [f64; LINES],
-    excess_m: [f64; LINES],
-    power: [f64; LINES],
 }
 
 #[cfg(test)]

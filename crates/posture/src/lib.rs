@@ -17,7 +17,7 @@ mod path;
 mod weights;
 
 pub use config::Config;
-pub use look::{FEATURES, History, Look};
+pub use look::{FEATURES, History, Look, recent};
 pub use network::Network;
 pub use weights::{CLASS_UNITS, CLASSES, FALL_UNITS};
 
@@ -127,8 +127,8 @@ impl Plan {
         if !state.history.is_full() {
             return self.unknown(at, look, state);
         }
-        let features = state.history.features(false);
-        let evidence = state.history.is_steady().then(|| falls::evidence(&state.history.features(true)));
+        let features = state.history.features();
+        let evidence = state.history.is_steady().then(|| falls::evidence(&recent(&features)));
         let is_there = look.departure >= self.config.least_departure;
         let is_still = state.history.newest_change() <= self.config.most_change;
         // Who lies where he fell does not fall.

@@ -187,13 +187,10 @@ impl History {
     }
 
     /// Logarithms, block by block: of the mean change at each lag, and of the typical one; then of the mean and of the typical
-    /// departures. Those of the older half of the memory are zero with `recent`.
-    pub fn features(&self, recent: bool) -> [f64; FEATURES] {
+    /// departures.
+    pub fn features(&self) -> [f64; FEATURES] {
         let mut out = [0.0; FEATURES];
         for (k, [from, until]) in BLOCKS.into_iter().enumerate() {
-            if recent && until > WATCHED {
-                continue;
-            }
             let block = &self.looks[MEMORY - until..MEMORY - from];
             for (j, lag) in USED_LAGS.into_iter().enumerate() {
                 let (mut total, mut typical) = (0.0, 0.0);
@@ -208,9 +205,6 @@ impl History {
             }
         }
         for (k, ago) in DEPARTURES.into_iter().enumerate() {
-            if recent && ago >= WATCHED {
-                continue;
-            }
             let look = &self.looks[MEMORY - 1 - ago];
             let at = OF_BLOCK * BLOCKS.len() + 2 * k;
             out[at] = math::ln(math::max_f64(look.departure, LEAST_LEVEL));
@@ -218,6 +212,23 @@ impl History {
         }
         out
     }
+}
+
+/// Features with zero for those of the older half of the memory.
+pub fn recent(features: &[f64; FEATURES]) -> [f64; FEATURES] {
+    let mut out = *features;
+    for (k, [_, until]) in BLOCKS.into_iter().enumerate() {
+        if until > WATCHED {
+            out[OF_BLOCK * k..OF_BLOCK * (k + 1)].fill(0.0);
+        }
+    }
+    for (k, ago) in DEPARTURES.into_iter().enumerate() {
+        if ago >= WATCHED {
+            let at = OF_BLOCK * BLOCKS.len() + 2 * k;
+            out[at..at + 2].fill(0.0);
+        }
+    }
+    out
 }
 
 impl Default for History {

@@ -20,6 +20,11 @@ pub struct Network<const H: usize, const O: usize> {
 impl<const H: usize, const O: usize> Network<H, O> {
     /// The outputs.
     pub fn run(&self, features: &[f64; FEATURES]) -> [f64; O] {
+        self.outputs(&self.units(features))
+    }
+
+    /// The hidden units.
+    pub fn units(&self, features: &[f64; FEATURES]) -> [f64; H] {
         let mut units = [0.0; H];
         for (k, unit) in units.iter_mut().enumerate() {
             let mut sum = self.hidden_bias[k];
@@ -28,9 +33,14 @@ impl<const H: usize, const O: usize> Network<H, O> {
             }
             *unit = math::max_f64(0.0, sum);
         }
+        units
+    }
+
+    /// The outputs by the hidden units.
+    pub fn outputs(&self, units: &[f64; H]) -> [f64; O] {
         let mut out = self.output_bias;
         for (sum, weights) in out.iter_mut().zip(&self.output) {
-            for (w, unit) in weights.iter().zip(&units) {
+            for (w, unit) in weights.iter().zip(units) {
                 *sum += w * unit;
             }
         }

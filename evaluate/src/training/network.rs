@@ -104,21 +104,8 @@ fn gradient<const H: usize, const O: usize>(
     let (a, b, c) = (H * FEATURES, H * FEATURES + H, H * FEATURES + H + O * H);
     out.fill(0.0);
     for (x, example) in inputs.iter().zip(examples) {
-        let mut units = [0.0; H];
-        for (h, unit) in units.iter_mut().enumerate() {
-            let mut sum = network.hidden_bias[h];
-            for (w, x) in network.hidden[h].iter().zip(x) {
-                sum += w * x;
-            }
-            *unit = math::max_f64(0.0, sum);
-        }
-        let mut outputs = network.output_bias;
-        for (sum, weights) in outputs.iter_mut().zip(&network.output) {
-            for (w, unit) in weights.iter().zip(&units) {
-                *sum += w * unit;
-            }
-        }
-        let slopes = slope(&outputs, example.wanted).map(|s| s * example.weight / whole);
+        let units = network.units(x);
+        let slopes = slope(&network.outputs(&units), example.wanted).map(|s| s * example.weight / whole);
         for (o, s) in slopes.iter().enumerate() {
             out[c + o] += s;
             for (h, unit) in units.iter().enumerate() {

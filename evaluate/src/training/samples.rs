@@ -2,7 +2,7 @@
 
 use super::looks::Moment;
 use wavewitness_fixtures::body::Posture as Truth;
-use wavewitness_posture::{CLASSES, FEATURES, History};
+use wavewitness_posture::{CLASSES, FEATURES, History, recent};
 
 /// Cycles of 50 ms.
 const CYCLE_NS: u64 = 50_000_000;
@@ -53,9 +53,10 @@ pub fn of(moments: &[Moment], from_cycle: usize) -> (Vec<Sample>, usize) {
             None => Some(false),
             Some((_, s)) => (TOLD_FROM as i64..=TOLD_UNTIL as i64).contains(&s).then_some(true),
         };
+        let features = history.features();
         out.push(Sample {
-            features: history.features(false),
-            recent: history.features(true),
+            recent: recent(&features),
+            features,
             class: truth.map(|t| t as usize).filter(|&class| class < CLASSES),
             fall,
             of_fall: since.filter(|s| s.1 <= TOLD_UNTIL as i64).map(|s| s.0),

@@ -711,14 +711,12 @@ impl<'a> Walk<'a> {
         self.f64("probability of the floor")?;
         self.fall_watch()?;
         self.option("evidence of a fall, nats", Self::f64)?;
-        for apart in ["10 ms", "30 ms", "a cycle", "two cycles", "four cycles"] {
-            self.f64(&format!("change over {apart}"))?;
+        for kind in ["", "typical "] {
+            for apart in ["10 ms", "30 ms", "a cycle", "two cycles", "four cycles"] {
+                self.f64(&format!("{kind}change over {apart}"))?;
+            }
+            self.f64(&format!("{kind}departure"))?;
         }
-        self.f64("departure")?;
-        for apart in ["10 ms", "30 ms", "a cycle", "two cycles", "four cycles"] {
-            self.f64(&format!("typical change over {apart}"))?;
-        }
-        self.f64("typical departure")?;
         self.u8("departure known")?;
         self.u8("steady").map(drop)
     }
