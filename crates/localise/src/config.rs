@@ -28,7 +28,7 @@ wavewitness_types::stage_config! {
         /// Power of the fringes of the rays that somebody passes, over that of the model. 0: none are expected.
         fringes: f64 = 1.0, 0.0, 10.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
-        background: f64 = 0.5, 0.0, 2.0;
+        background: f64 = 0.7, 0.0, 2.0;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.
@@ -58,7 +58,7 @@ wavewitness_types::stage_config! {
         /// Share of what the search sees that is kept from those who are known.
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 12.0, 0.1, 1000.0;
+        proof: f64 = 18.0, 0.1, 1000.0;
         /// … or for the first, of whom presence speaks already …
         first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.

@@ -84,10 +84,10 @@ fn samples(h: &[C64], scale: f64) -> Samples {
 type Where = fn(f64) -> Vec<[f64; 3]>;
 
 /// Runs a scene; `each` sees the time and who is followed in every cycle. Presence says nobody before `from_s`.
-fn follow(bodies: Where, from_s: f64, seconds: f64, mut each: impl FnMut(f64, &[Followed])) {
+fn follow(seed: u64, bodies: Where, from_s: f64, seconds: f64, mut each: impl FnMut(f64, &[Followed])) {
     let plan = Plan::new(&Config::default(), ROOM).unwrap();
     let mut state = State::new(&plan);
-    let mut random = Random(5);
+    let mut random = Random(seed);
     let mut paths = Vec::new();
     for a in 0..4 {
         for b in a + 1..4 {
@@ -157,56 +157,81 @@ fn walker(t: f64) -> Vec<[f64; 3]> {
     vec![[x, y, 1.15]]
 }
 
-#[test]
-fn a_walker_is_followed_and_held_when_he_stops() {
-    let (mut errors, mut covered, mut cycles, mut still) = (Vec::new(), 0, 0, Vec::new());
-    let mut numbers = Vec::new();
-    follow(walker, 0.0, 45.0, |t, followed| {
+/// Eight draws of the noise: of a single one chance decides where a stop is seen.
+const SEEDS: [u64; 8] = [1, 2, 3, 5, 7, 11, 13, 17];
+
+/// How one draw of [`walker`] went.
+#[derive(Default)]
+struct Run {
+    cycles: usize,
+    errors: Vec<f64>,
+    /// Within 95 % of what is published.
+    covered: usize,
+    numbers: Vec<u32>,
+    /// From 4 s after the stop: time, place, variance.
+    still: Vec<(f64, [f64; 2], f64)>,
+}
+
+fn run(seed: u64) -> Run {
+    let mut out = Run::default();
+    follow(seed, walker, 0.0, 45.0, |t, followed| {
         if t > 6.0 {
-            cycles += 1;
-            assert!(followed.len() <= 1, "a second person at {t} s");
+            out.cycles += 1;
+            assert!(followed.len() <= 1, "seed {seed}: a second person at {t} s");
             for f in followed {
-                numbers.push(f.number);
+                out.numbers.push(f.number);
                 let at = walker(t)[0];
                 let (x, y) = (f.mean[0] - at[0], f.mean[1] - at[1]);
                 let c = &f.covariance;
                 let determinant = c[0][0] * c[1][1] - c[0][1] * c[1][0];
                 let distance2 = (c[1][1] * x * x - 2.0 * c[0][1] * x * y + c[0][0] * y * y) / determinant;
                 // 95 % of χ² with two degrees of freedom.
-                covered += usize::from(distance2 < 5.991);
-                errors.push(math::hypot(x, y));
+                out.covered += usize::from(distance2 < 5.991);
+                out.errors.push(math::hypot(x, y));
                 if t > 19.0 {
-                    still.push((t, [f.mean[0], f.mean[1]], c[0][0] + c[1][1]));
+                    out.still.push((t, [f.mean[0], f.mean[1]], c[0][0] + c[1][1]));
                 }
             }
         }
     });
-    numbers.dedup();
-    assert_eq!(numbers.len(), 1, "one person, one number");
-    let seen = errors.len();
-    assert!(seen * 10 > cycles * 9, "seen in {seen} of {cycles} cycles");
-    assert!(covered * 10 > seen * 8, "{covered} of {seen} within 95 %");
+    out
+}
+
+#[test]
+fn a_walker_is_followed_and_held_when_he_stops() {
+    let (mut errors, mut covered, mut first, mut last) = (Vec::new(), 0, 0.0, 0.0);
+    for seed in SEEDS {
+        let mut run = run(seed);
+        run.numbers.dedup();
+        assert_eq!(run.numbers.len(), 1, "seed {seed}: one person, one number");
+        let seen = run.errors.len();
+        assert!(seen * 10 > run.cycles * 9, "seed {seed}: seen in {seen} of {} cycles", run.cycles);
+        covered += run.covered;
+        errors.extend(run.errors);
+        // Who stands does not tremble, and is known no better by and by: nothing shows him.
+        let count = run.still.len() as f64;
+        let mean = [0, 1].map(|k| run.still.iter().map(|s| s.1[k]).sum::<f64>() / count);
+        let square =
+            run.still.iter().map(|s| (0..2).map(|k| (s.1[k] - mean[k]) * (s.1[k] - mean[k])).sum::<f64>());
+        let rms = math::sqrt(square.sum::<f64>() / count);
+        assert!(rms < 0.03, "seed {seed}: a still person trembles by {rms} m");
+        (first, last) = (first + run.still[0].2, last + run.still[run.still.len() - 1].2);
+    }
+    assert!(last > 0.9 * first, "{first} m² after the stops, {last} m² at the end");
+    assert!(covered * 10 > errors.len() * 8, "{covered} of {} within 95 %", errors.len());
     errors.sort_by(f64::total_cmp);
-    let median = errors[seen / 2];
+    let median = errors[errors.len() / 2];
     assert!(median < 0.5, "median error {median} m");
-    // Who stands does not tremble, and is known less and less.
-    let count = still.len() as f64;
-    let mean = [0, 1].map(|k| still.iter().map(|s| s.1[k]).sum::<f64>() / count);
-    let square = still.iter().map(|s| (0..2).map(|k| (s.1[k] - mean[k]) * (s.1[k] - mean[k])).sum::<f64>());
-    let rms = math::sqrt(square.sum::<f64>() / count);
-    assert!(rms < 0.03, "a still person trembles by {rms} m");
-    let (first, last) = (still[0], still[still.len() - 1]);
-    assert!(last.2 > first.2, "{} m² at {} s, {} m² at {} s", first.2, first.0, last.2, last.0);
 }
 
 #[test]
 fn noise_is_nobody() {
-    follow(|_| Vec::new(), 0.0, 20.0, |t, followed| assert!(followed.is_empty(), "somebody at {t} s"));
+    follow(5, |_| Vec::new(), 0.0, 20.0, |t, followed| assert!(followed.is_empty(), "somebody at {t} s"));
 }
 
 #[test]
 fn nobody_is_followed_where_presence_says_that_nobody_is_there() {
-    follow(walker, 8.0, 14.0, |t, followed| {
+    follow(5, walker, 8.0, 14.0, |t, followed| {
         assert!(t > 8.0 || followed.is_empty(), "somebody at {t} s");
         if t > 13.5 {
             assert_eq!(followed.len(), 1, "he is not found at {t} s");
@@ -218,7 +243,7 @@ fn nobody_is_followed_where_presence_says_that_nobody_is_there() {
 fn the_same_frames_give_the_same_bits() {
     let run = || {
         let mut bits = Vec::new();
-        follow(walker, 0.0, 6.0, |_, followed| {
+        follow(5, walker, 0.0, 6.0, |_, followed| {
             for f in followed {
                 bits.extend(f.mean.iter().chain(f.covariance.as_flattened()).map(|x| x.to_bits()));
             }
