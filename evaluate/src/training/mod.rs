@@ -87,7 +87,11 @@ impl Extent {
     pub fn learned(self) -> Vec<Part> {
         match self {
             Extent::Short => parts([11..12, 111..112, 211..212], [1, 30, 30], true),
-            Extent::Full => parts([11..17, 111..114, 211..213], [24, 1800, 1200], false),
+            Extent::Full => {
+                let mut all = parts([11..17, 111..114, 211..213], [24, 1800, 1200], false);
+                all.extend(parts([17..21, 114..116, 214..216], [24, 1800, 1200], true));
+                all
+            }
         }
     }
 
@@ -95,7 +99,11 @@ impl Extent {
     pub fn kept_back(self) -> Vec<Part> {
         match self {
             Extent::Short => Vec::new(),
-            Extent::Full => parts([31..33, 131..132, 231..232], [24, 1800, 1200], false),
+            Extent::Full => {
+                let mut all = parts([31..33, 131..132, 231..232], [24, 1800, 1200], false);
+                all.extend(parts([33..35, 133..134, 213..214], [24, 1800, 1200], true));
+                all
+            }
         }
     }
 
@@ -144,9 +152,12 @@ pub fn run(extent: Extent, keep: Option<PathBuf>) -> Result<Outcome, Failure> {
     // Printed digits are what the stage has: these are judged.
     let weights = source::rounded(&weights);
     let mut reports = vec![score::report("learned from (simulated)", &weights, &learned)];
-    let others = see(extent.kept_back())?;
-    if !others.is_empty() {
-        reports.push(score::report("kept back (simulated)", &weights, &others));
+    let (plain, rich): (Vec<Part>, Vec<Part>) = extent.kept_back().into_iter().partition(|p| p.plain);
+    for (title, parts) in [("kept back (simulated)", rich), ("kept back, a plainer room (simulated)", plain)]
+    {
+        if !parts.is_empty() {
+            reports.push(score::report(title, &weights, &see(parts)?));
+        }
     }
     Ok(Outcome { source: source::text(&weights), reports })
 }

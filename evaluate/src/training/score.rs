@@ -91,6 +91,7 @@ fn classes(weights: &Weights, seen: &[Seen]) -> Vec<Row> {
         let all: u64 = table[k].iter().sum();
         rows.push(Row::new(name, "cycles", all as f64, ""));
         rows.push(Row::new(name, "said of these", table[k][k] as f64 / all as f64, ""));
+        rows.push(Row::new(name, "undecided of these", table[k][CLASSES] as f64 / all as f64, ""));
         rows.push(Row::new(name, "right where said", table[k][k] as f64 / said as f64, ""));
     }
     rows
