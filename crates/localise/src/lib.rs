@@ -16,6 +16,7 @@ mod config;
 mod feature;
 mod filter;
 mod fresnel;
+mod fringe;
 mod geometry;
 mod path;
 mod proposal;
