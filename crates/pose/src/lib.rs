@@ -16,6 +16,7 @@ mod kalman;
 mod missing;
 mod shape;
 mod skeleton;
+mod spread;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -27,7 +28,7 @@ pub use state::State;
 use assignment::{Costs, SIZE};
 use existence::Evidence;
 use kalman::{Gaussian, Innovation};
-use skeleton::Facing;
+use skeleton::{Facing, Usual};
 use state::Slot;
 use wavewitness_num::math;
 use wavewitness_num::matrix::{Matrix, Vector};
@@ -52,6 +53,7 @@ pub struct Plan {
     config: Config,
     room: Option<Room>,
     evidence: Evidence,
+    usual: Usual,
 }
 
 /// What a cycle did.
@@ -104,7 +106,7 @@ impl Plan {
                 }
             }
         }
-        Ok(Plan { config: config.clone(), room, evidence: Evidence::new(config) })
+        Ok(Plan { config: config.clone(), room, evidence: Evidence::new(config), usual: Usual::new(config) })
     }
 
     /// Advances every track to `at` and, if the gate allows, updates by an image's detections.
@@ -148,7 +150,7 @@ impl Plan {
     /// The person of a track that says nothing but where it is and how it moves.
     pub fn skeleton(&self, track: &PersonTrack) -> Person {
         let facing = Facing::now(&self.config, track, false, None, 0.0);
-        skeleton::person(&self.config, track, facing, self.floor_m(), 0.0, &Belief::NOTHING)
+        skeleton::person(&self.config, track, facing, self.floor_m(), 0.0, &self.usual, &Belief::NOTHING)
     }
 
     /// Everybody to publish, ascending by id, at most [`MAX_PEOPLE`]. `belief` is of the one who is there; of several
@@ -164,7 +166,7 @@ impl Plan {
         let published =
             state.tracks.iter().zip(&state.slots).filter(|(t, _)| t.state != TrackState::Tentative);
         published.map(move |(t, slot)| {
-            skeleton::person(&self.config, t, slot.facing, self.floor_m(), place_error_m, belief)
+            skeleton::person(&self.config, t, slot.facing, self.floor_m(), place_error_m, &self.usual, belief)
         })
     }
 

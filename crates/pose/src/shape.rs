@@ -82,6 +82,9 @@ const LYING: Half = [
     borne([-0.046, 0.0, 0.068], [0.006, 0.005, 0.003]),
 ];
 
+/// Where the centre of mass is in a half.
+pub(crate) const CENTRE: usize = 9;
+
 /// A joint on the side of a COCO keypoint, in a posture.
 pub(crate) fn of(class: PostureClass, keypoint: usize) -> Joint {
     let half = match class {
@@ -100,9 +103,9 @@ pub(crate) fn of(class: PostureClass, keypoint: usize) -> Joint {
 /// The centre of mass in a posture.
 pub(crate) fn centre(class: PostureClass) -> Joint {
     match class {
-        PostureClass::Standing => STANDING[9],
-        PostureClass::Walking => WALKING[9],
-        PostureClass::Sitting => SITTING[9],
-        PostureClass::Lying | PostureClass::Falling => LYING[9],
+        PostureClass::Standing => STANDING[CENTRE],
+        PostureClass::Walking => WALKING[CENTRE],
+        PostureClass::Sitting => SITTING[CENTRE],
+        PostureClass::Lying | PostureClass::Falling => LYING[CENTRE],
     }
 }

@@ -7,20 +7,26 @@
 
 use crate::Config;
 use crate::shape;
+use crate::spread::{Part, half_width};
 use wavewitness_num::math;
 use wavewitness_types::{Basis, Heading, Keypoint, NoPosture, Person, PersonTrack, Posture, PostureClass};
 
 /// How far a walking body faces away from where it goes, radians: a design value, one sigma.
 const GAIT_HEADING_SIGMA: f64 = 0.2;
-/// A posture of which the heights may be claimed has at least this probability: less was wrong too often where nobody lies
-/// (`docs/algorithms/pose.md`).
+/// A posture of which the heights may be claimed has at least this probability …
 const SURE: f64 = 0.95;
+/// … and who lies is on the floor with this one, which only a fall that was told makes so. Lying by the look of the room alone is
+/// taken for sitting with any probability (`docs/algorithms/pose.md`).
+const ON_FLOOR: f64 = 0.75;
 /// What is known of the body must account for this share of a joint's whole expected squared error from a standing body.
 const LEAST_SHARE: f64 = 0.25;
 /// A heading less certain than this is none, radians: e^{−s²/2} leaves less than a third of any offset.
 const MAX_HEADING_SIGMA: f64 = 1.5;
 /// Shares of postures of whom nothing is known: design values, roughly those of the simulator's people.
 const PRIOR: [f64; PostureClass::COUNT] = [0.4, 0.35, 0.2, 0.05, 0.0];
+/// Shares where the stage looked and left it undecided: [`PRIOR`] times how often it leaves each class so. Those are shares of the kept-back
+/// scenes of its training with one person's daily life (`docs/algorithms/pose.md`).
+const UNDECIDED: [f64; PostureClass::COUNT] = [0.39, 0.11, 0.44, 0.06, 0.0];
 /// Of somebody who goes somewhere.
 const ON_THE_WAY: [f64; PostureClass::COUNT] = [0.05, 0.95, 0.0, 0.0, 0.0];
 /// Height of a seat or a bed, m, and what it varies: chairs are about 0.45 m high (ISO 5970 has 0.43 to 0.46 for adults).
@@ -106,11 +112,16 @@ impl Facing {
     }
 }
 
-/// First and second moments of an offset in metres: x, y, z.
+/// Parts of which a height is made up at most: every posture, lying on a bed or the floor, and falling anywhere between.
+const MOST_PARTS: usize = PostureClass::COUNT + 2;
+
+/// First and second moments of an offset in metres: x, y, z; and the parts of the last.
 #[derive(Clone, Copy, Debug, Default)]
 struct Moments {
     mean: [f64; 3],
     square: [f64; 3],
+    heights: [Part; MOST_PARTS],
+    parts: usize,
 }
 
 impl Moments {
@@ -149,6 +160,13 @@ impl Moments {
             self.mean[k] += share * mean[k];
             self.square[k] += share * square[k];
         }
+        let variance = math::max_f64(0.0, height2 - mean[2] * mean[2]);
+        self.heights[self.parts] = Part { share, mean: mean[2], variance };
+        self.parts += 1;
+    }
+
+    fn variance(&self, axis: usize) -> f64 {
+        math::max_f64(0.0, self.square[axis] - self.mean[axis] * self.mean[axis])
     }
 }
 
@@ -179,6 +197,51 @@ fn moments(
     out
 }
 
+/// Of a joint or the centre of mass, in a posture.
+fn part_of(class: PostureClass, half: usize) -> shape::Joint {
+    if half == shape::CENTRE { shape::centre(class) } else { shape::of(class, 2 * half) }
+}
+
+/// First and second moment of stature.
+fn stature(config: &Config) -> [f64; 2] {
+    let Config { stature_m, stature_sigma_m, .. } = *config;
+    [stature_m, stature_m * stature_m + stature_sigma_m * stature_sigma_m]
+}
+
+/// Sigmas of heights over the floor, m: of each joint of a half, and of the centre of mass.
+pub(crate) type HeightSigmas = [f64; shape::CENTRE + 1];
+
+/// Of a body whose posture has these probabilities.
+fn height_sigmas(config: &Config, probability: &[f64; PostureClass::COUNT], on_floor: f64) -> HeightSigmas {
+    core::array::from_fn(|half| {
+        let m = moments(probability, on_floor, None, stature(config), |class| part_of(class, half));
+        half_width(&m.heights[..m.parts], m.mean[2], math::sqrt(m.variance(2)))
+    })
+}
+
+/// What is usual of somebody of whom no posture is told: shares of postures, and what follows for heights.
+#[derive(Clone, Debug)]
+pub(crate) struct Usual {
+    shares: [[f64; PostureClass::COUNT]; 3],
+    heights: [HeightSigmas; 3],
+}
+
+impl Usual {
+    pub fn new(config: &Config) -> Usual {
+        let shares = [PRIOR, UNDECIDED, ON_THE_WAY];
+        Usual { shares, heights: shares.map(|p| height_sigmas(config, &p, 0.0)) }
+    }
+
+    /// Which of them it is.
+    fn kind(config: &Config, track: &PersonTrack, belief: &Belief) -> usize {
+        if Facing::of_walk(config, track).is_some() {
+            2
+        } else {
+            usize::from(belief.posture == Posture::Unknown(NoPosture::Undecided))
+        }
+    }
+}
+
 /// What a person's body is put together from.
 struct Body<'a> {
     config: &'a Config,
@@ -189,6 +252,7 @@ struct Body<'a> {
     /// Height of the floor and its variance.
     floor: (f64, f64),
     place_error_m: f64,
+    height_sigmas: HeightSigmas,
 }
 
 /// A joint of a body, or its centre of mass.
@@ -198,20 +262,24 @@ struct Point {
     offset_m: [f64; 3],
     /// Of place and body together.
     variance_m2: [f64; 3],
+    /// Half the interval that holds as much as one sigma of a normal distribution.
+    sigma_m: [f64; 3],
 }
 
 impl Body<'_> {
-    fn point(&self, joint: impl Fn(PostureClass) -> shape::Joint) -> Point {
-        let Config { stature_m, stature_sigma_m, .. } = *self.config;
-        let stature = [stature_m, stature_m * stature_m + stature_sigma_m * stature_sigma_m];
-        let m = moments(&self.probability, self.on_floor, self.facing, stature, joint);
-        let mut point = Point { position_m: [0.0; 3], offset_m: m.mean, variance_m2: [0.0; 3] };
+    /// A joint on either side, or the centre of mass: `half` is its place in a half.
+    fn point(&self, half: usize, joint: impl Fn(PostureClass) -> shape::Joint) -> Point {
+        let m = moments(&self.probability, self.on_floor, self.facing, stature(self.config), joint);
+        let mut point =
+            Point { position_m: [0.0; 3], offset_m: m.mean, variance_m2: [0.0; 3], sigma_m: [0.0; 3] };
         for k in 0..3 {
-            let shape = math::max_f64(0.0, m.square[k] - m.mean[k] * m.mean[k]);
             let (root, root_variance) =
                 if k < 2 { (self.track.mean[k], self.place_variance(k)) } else { self.floor };
             point.position_m[k] = root + m.mean[k];
-            point.variance_m2[k] = root_variance + shape;
+            point.variance_m2[k] = root_variance + m.variance(k);
+            let shape =
+                if k < 2 { m.variance(k) } else { self.height_sigmas[half] * self.height_sigmas[half] };
+            point.sigma_m[k] = math::sqrt(root_variance + shape);
         }
         point
     }
@@ -248,29 +316,34 @@ pub(crate) fn person(
     facing: Option<Facing>,
     floor_m: Option<f64>,
     place_error_m: f64,
+    usual: &Usual,
     belief: &Belief,
 ) -> Person {
-    let usual = if Facing::of_walk(config, track).is_some() { ON_THE_WAY } else { PRIOR };
     let centre_up = config.stature_m * shape::centre(PostureClass::Standing).mean[2];
     let sought = |z: f64| (z - centre_up, math::max_f64(0.0, track.covariance[2][2]));
     // Which posture it is most likely says little of heights while it is not sure enough to be published.
     let told = belief.probability.filter(|_| matches!(belief.posture, Posture::Known { .. }));
+    let kind = Usual::kind(config, track, belief);
     let body = Body {
         config,
         track,
         facing,
-        probability: told.unwrap_or(usual),
-        on_floor: belief.on_floor,
+        probability: told.unwrap_or(usual.shares[kind]),
+        on_floor: if told.is_some() { belief.on_floor } else { 0.0 },
         floor: floor_m.map_or_else(|| sought(track.mean[2]), |floor| (floor, 0.0)),
         place_error_m,
+        height_sigmas: told.map_or(usual.heights[kind], |p| height_sigmas(config, &p, belief.on_floor)),
     };
-    let is_sure = told.is_some_and(|p| p.iter().any(|&p| p >= SURE));
-    let centre = body.point(shape::centre);
+    let is_sure = told.is_some_and(|p| {
+        let lies = p[PostureClass::Lying as usize] >= SURE;
+        if lies { belief.on_floor >= ON_FLOOR } else { p.iter().any(|&p| p >= SURE) }
+    });
+    let centre = body.point(shape::CENTRE, shape::centre);
     let mut keypoints = [Keypoint { position_m: [0.0; 3], sigma_m: [0.0; 3], basis: Basis::Prior }; 17];
     for (k, keypoint) in keypoints.iter_mut().enumerate() {
-        let point = body.point(|class| shape::of(class, k));
+        let point = body.point(k.div_ceil(2), |class| shape::of(class, k));
         keypoint.position_m = point.position_m.map(|x| x as f32);
-        keypoint.sigma_m = point.variance_m2.map(|v| math::sqrt(v) as f32);
+        keypoint.sigma_m = point.sigma_m.map(|s| s as f32);
         keypoint.basis = body.basis(k, &point, centre.offset_m[2], is_sure);
     }
     Person {
@@ -278,8 +351,8 @@ pub(crate) fn person(
         state: track.state,
         existence: track.existence as f32,
         position_m: [track.mean[0], track.mean[1], centre.position_m[2]].map(|x| x as f32),
-        sigma_m: [body.place_variance(0), body.place_variance(1), centre.variance_m2[2]]
-            .map(|v| math::sqrt(v) as f32),
+        sigma_m: [math::sqrt(body.place_variance(0)), math::sqrt(body.place_variance(1)), centre.sigma_m[2]]
+            .map(|s| s as f32),
         velocity_m_s: [track.mean[3], track.mean[4], track.mean[5]].map(|v| v as f32),
         keypoints,
         posture: belief.posture,

@@ -130,8 +130,11 @@ fn limbs_are_claimed_only_where_they_tell_something_beside_the_errors_of_the_pla
     assert_eq!(claims(&Belief::NOTHING, 0.0), [true, true, false]);
     assert_eq!(claims(&Belief::NOTHING, 0.22), [true, false, false]);
     assert_eq!(claims(&Belief::NOTHING, 0.7), [false; 3]);
-    // A head on a bed is a metre lower than a template's over the same centre; a posture that may be wrong claims no height.
+    // A head on the floor is a metre lower than a template's over the same centre; a posture that may be wrong claims no height, and
+    // lying without a fall may always be.
     let mut lies = belief(PostureClass::Lying);
+    assert!(!claims(&lies, 0.0)[2]);
+    lies.on_floor = 0.9;
     assert_eq!(claims(&lies, 0.0), [true; 3]);
     lies.probability = Some([0.05, 0.0, 0.05, 0.9, 0.0]);
     assert!(!claims(&lies, 0.0)[2]);
@@ -191,23 +194,33 @@ fn a_heading_is_kept_while_somebody_stands_and_fades() {
 }
 
 #[test]
-fn mixtures_have_the_moments_of_their_parts() {
-    // Half sitting, half standing: the mean is between, and the spread is at least half of what lies between.
+fn of_two_postures_the_mean_is_between_and_the_sigma_holds_two_thirds() {
     let config = Config::default();
     let nose = |b: &Belief| {
         let point = after_a_walk(&config, 1.0, b).keypoints[KeypointName::Nose as usize];
         (f64::from(point.position_m[2]), f64::from(point.sigma_m[2]))
     };
-    let (up, up_sigma) = nose(&belief(PostureClass::Standing));
-    let (down, down_sigma) = nose(&belief(PostureClass::Sitting));
-    let mut mixed = belief(PostureClass::Standing);
-    mixed.probability = Some([0.5, 0.0, 0.5, 0.0, 0.0]);
-    let (mean, sigma) = nose(&mixed);
-    assert!((mean - 0.5 * (up + down)).abs() < 1e-5);
-    let between = 0.5 * (up - down);
-    let expected = math::sqrt(between * between + 0.5 * (up_sigma * up_sigma + down_sigma * down_sigma));
-    // Stature moves both parts together, so the sum is not exact.
-    assert!((sigma - expected).abs() < 0.01, "{sigma} against {expected}");
+    let heaps = [nose(&belief(PostureClass::Standing)), nose(&belief(PostureClass::Sitting))];
+    for standing in [0.5, 0.8, 0.95] {
+        let mut mixed = belief(PostureClass::Standing);
+        mixed.probability = Some([standing, 0.0, 1.0 - standing, 0.0, 0.0]);
+        let (mean, sigma) = nose(&mixed);
+        assert!((mean - standing * heaps[0].0 - (1.0 - standing) * heaps[1].0).abs() < 1e-5);
+        let below = |x: f64, (mean, sd): (f64, f64)| 0.5 * (1.0 + math::erf((x - mean) / (sd * 2f64.sqrt())));
+        let within = |heap| below(mean + sigma, heap) - below(mean - sigma, heap);
+        let held = standing * within(heaps[0]) + (1.0 - standing) * within(heaps[1]);
+        assert!((held - 0.683).abs() < 0.002, "{standing}: {held}");
+    }
+}
+
+#[test]
+fn an_undecided_posture_is_sitting_more_often_than_none_that_was_looked_for() {
+    let undecided =
+        Belief { posture: Posture::Unknown(NoPosture::Undecided), probability: None, on_floor: 0.0 };
+    let head = |b: &Belief| at(&after_a_walk(&Config::default(), 9.0, b), KeypointName::Nose)[2];
+    let [standing, sitting] = [PostureClass::Standing, PostureClass::Sitting].map(|c| head(&belief(c)));
+    let (nothing, undecided) = (head(&Belief::NOTHING), head(&undecided));
+    assert!(sitting < undecided && undecided < nothing && nothing < standing, "{undecided} {nothing}");
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! What is remembered is a fall: who fell lies on the floor until something says that he walks.
 
 use crate::look::FEATURES;
-use crate::weights::CLASS;
+use crate::network::{Network, softmax};
+use crate::weights::{CLASS_UNITS, CLASSES};
 use wavewitness_num::math;
 use wavewitness_types::PostureClass;
 
@@ -30,9 +31,8 @@ impl Fallen {
         self.probability = probability;
     }
 
-    /// Probability of each class from the features alone, and with what is remembered, `dt` seconds after the last time.
-    pub fn step(&mut self, features: &[f64; FEATURES], dt: f64) -> [f64; PostureClass::COUNT] {
-        let seen = seen(features);
+    /// Probability of each class with what is remembered, `dt` seconds after the last time. `seen`: from the features alone.
+    pub fn step(&mut self, seen: &[f64; PostureClass::COUNT], dt: f64) -> [f64; PostureClass::COUNT] {
         let rate = UP_PER_S + WALKING_PER_S * seen[PostureClass::Walking as usize];
         self.probability *= math::exp(-rate * dt);
         let mut out = [0.0; PostureClass::COUNT];
@@ -53,22 +53,13 @@ impl Fallen {
     }
 }
 
-/// Softmax of the scores. Falling is not among the classes: it is over when it is known.
-fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
-    let mut scores = CLASS.run(features);
-    let mut most = f64::MIN;
-    for &score in &scores {
-        most = math::max_f64(most, score);
-    }
-    let mut total = 0.0;
-    for score in &mut scores {
-        *score = math::exp(*score - most);
-        total += *score;
-    }
+/// Probability of each class from the features alone. Falling is not among the classes: it is over when it is known.
+pub(crate) fn probability(
+    network: &Network<CLASS_UNITS, CLASSES>,
+    features: &[f64; FEATURES],
+) -> [f64; PostureClass::COUNT] {
     let mut out = [0.0; PostureClass::COUNT];
-    for (out, score) in out.iter_mut().zip(scores) {
-        *out = score / total;
-    }
+    out[..CLASSES].copy_from_slice(&softmax(&network.run(features)));
     out
 }
 
@@ -76,6 +67,11 @@ fn seen(features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
 mod tests {
     //! Guards that probabilities are some, and that a fall is remembered until somebody walks.
     use super::*;
+    use crate::weights::CLASS;
+
+    fn step(fallen: &mut Fallen, features: &[f64; FEATURES]) -> [f64; PostureClass::COUNT] {
+        fallen.step(&probability(&CLASS, features), 0.05)
+    }
 
     /// Features that are departures, the last ones.
     const DEPARTURES: usize = 10;
@@ -88,7 +84,7 @@ mod tests {
     #[test]
     fn any_features_give_probabilities() {
         for ln in [-1000.0, -2.3, 0.0, 3.0, 1000.0] {
-            let p = Fallen::default().step(&level(ln), 0.05);
+            let p = step(&mut Fallen::default(), &level(ln));
             assert!(p.iter().all(|x| (0.0..=1.0).contains(x)), "{p:?}");
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         }
@@ -107,12 +103,12 @@ mod tests {
         assert!(fallen.on_floor() < 0.3);
         fallen.fall(0.99);
         for _ in 0..200 {
-            let p = fallen.step(&still, 0.05);
+            let p = step(&mut fallen, &still);
             assert!(p[PostureClass::Lying as usize] > 0.8, "{p:?}");
         }
         assert!(fallen.is_down() && fallen.on_floor() > 0.8);
         for _ in 0..60 {
-            fallen.step(&walk, 0.05);
+            step(&mut fallen, &walk);
         }
         assert!(!fallen.is_down());
     }

@@ -2,8 +2,6 @@
 //! paths.
 
 use crate::Config;
-use crate::look::FEATURES;
-use crate::weights::FALL;
 use wavewitness_num::math;
 use wavewitness_types::{Fall, Timestamp, TrackId};
 
@@ -13,15 +11,9 @@ pub(crate) struct Falls {
     newest: Option<Fall>,
 }
 
-/// Evidence in nats that somebody reached the floor within the last second: log odds at even odds beforehand. `features`: the
-/// recent ones.
-pub(crate) fn evidence(features: &[f64; FEATURES]) -> f64 {
-    let [evidence] = FALL.run(features);
-    evidence
-}
-
 impl Falls {
-    /// The fall that is told in this cycle, if one is.
+    /// The fall that is told in this cycle, if one is. `evidence`: in nats, that somebody reached the floor within the last second: log
+    /// odds at even odds beforehand.
     pub fn decide(
         &mut self,
         config: &Config,
@@ -48,6 +40,12 @@ impl Falls {
 mod tests {
     //! Guards when a fall is told, and for how long.
     use super::*;
+    use crate::look::FEATURES;
+    use crate::weights::FALL;
+
+    fn evidence(features: &[f64; FEATURES]) -> f64 {
+        FALL.run(features)[0]
+    }
 
     fn at(seconds: f64) -> Timestamp {
         Timestamp((seconds * 1e9) as u64)

@@ -10,6 +10,7 @@ mod classes;
 mod config;
 mod falls;
 mod look;
+mod memory;
 mod network;
 mod path;
 // Generated: `evaluate posture-train` writes it as it is.
@@ -18,11 +19,10 @@ mod weights;
 
 pub use config::Config;
 pub use look::{FEATURES, History, Look, recent};
-pub use network::Network;
+pub use memory::Memory;
+pub use network::{Network, Weights, softmax};
 pub use weights::{CLASS_UNITS, CLASSES, FALL_UNITS};
 
-use classes::Fallen;
-use falls::Falls;
 use look::Sum;
 use path::Path;
 use wavewitness_types::limits::MAX_LINKS;
@@ -39,6 +39,7 @@ const MAX_PATHS: usize = MAX_LINKS;
 #[derive(Clone, Debug)]
 pub struct Plan {
     config: Config,
+    weights: Weights,
 }
 
 /// A pair of antennas, in the order of [`Transmitter`], and what is sent between them.
@@ -55,10 +56,7 @@ pub struct State {
     paths: Vec<Path>,
     /// By link.
     ways: Vec<Option<u16>>,
-    history: History,
-    fallen: Fallen,
-    falls: Falls,
-    now: Timestamp,
+    memory: Memory,
 }
 
 /// What a cycle says.
@@ -82,8 +80,16 @@ impl Plan {
     /// # Errors
     /// Names the parameter that is out of range.
     pub fn new(config: &Config) -> Result<Plan, ConfigError> {
+        Plan::with(config, Weights::TRAINED)
+    }
+
+    /// With weights that are to be tried.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn with(config: &Config, weights: Weights) -> Result<Plan, ConfigError> {
         config.check()?;
-        Ok(Plan { config: config.clone() })
+        Ok(Plan { config: config.clone(), weights })
     }
 
     /// A link was found; links are met in the order of their ids. Of several layouts between the same antennas the first
@@ -120,48 +126,8 @@ impl Plan {
         for path in &mut state.paths {
             sum.add(&path.end_cycle(at));
         }
-        let (dt, since_ns) = (at.seconds_since(state.now), at.nanos_since(state.now));
-        state.now = state.now.max(at);
-        let look = sum.look(state.history.newest());
-        state.history.push(look, since_ns);
-        if !state.history.is_full() {
-            return self.unknown(at, look, state);
-        }
-        let features = state.history.features();
-        let evidence = state.history.is_steady().then(|| falls::evidence(&recent(&features)));
-        let is_there = look.departure >= self.config.least_departure;
-        let is_still = state.history.newest_change() <= self.config.most_change;
-        // Who lies where he fell does not fall.
-        if let Some(evidence) = evidence
-            && is_there
-            && is_still
-            && !state.fallen.is_down()
-            && let Some(fall) = state.falls.decide(&self.config, at, evidence, person)
-        {
-            state.fallen.fall(f64::from(fall.probability));
-        }
-        let probability = state.fallen.step(&features, dt);
-        let doubt = evidence.is_none().then_some(UnknownReason::Gaps);
-        Verdict {
-            posture: self.published(&probability),
-            probability: Some(probability),
-            on_floor: state.fallen.on_floor(),
-            fall: self.watch(at, doubt, state),
-            evidence,
-            look,
-        }
-    }
-
-    /// What is published of falls: the newest for as long as it is, whatever became of the watch since.
-    fn watch(&self, at: Timestamp, doubt: Option<UnknownReason>, state: &State) -> FallWatch {
-        match (state.falls.newest(&self.config, at), doubt) {
-            (None, Some(reason)) => FallWatch::Unknown(reason),
-            (fall, _) => FallWatch::Watching(fall),
-        }
-    }
-
-    fn unknown(&self, at: Timestamp, look: Look, state: &mut State) -> Verdict {
-        let reason = if !self.config.enabled || look.is_known {
+        let look = sum.look(state.memory.newest());
+        let unknown = if !self.config.enabled || look.is_known {
             // Enough paths, but not for long enough yet; or nobody looks.
             UnknownReason::NoData
         } else if !state.paths.iter().any(Path::is_calibrated) {
@@ -169,22 +135,7 @@ impl Plan {
         } else {
             UnknownReason::TooFewLinks
         };
-        let fall = self.watch(at, Some(reason), state);
-        let posture = Posture::Unknown(NoPosture::NoData);
-        Verdict { posture, probability: None, on_floor: 0.0, fall, evidence: None, look }
-    }
-
-    fn published(&self, probability: &[f64; PostureClass::COUNT]) -> Posture {
-        for class in PostureClass::ALL {
-            let least = match class {
-                PostureClass::Sitting => self.config.known_sitting,
-                _ => self.config.known_probability,
-            };
-            if probability[class as usize] >= least {
-                return Posture::Known { class, probability: probability.map(|p| p as f32) };
-            }
-        }
-        Posture::Unknown(NoPosture::Undecided)
+        self.conclude(at, look, person, unknown, &mut state.memory)
     }
 }
 
@@ -207,10 +158,7 @@ impl State {
             pairs: Vec::with_capacity(MAX_PATHS),
             paths: Vec::with_capacity(MAX_PATHS),
             ways: Vec::with_capacity(MAX_LINKS),
-            history: History::new(),
-            fallen: Fallen::default(),
-            falls: Falls::default(),
-            now: Timestamp::default(),
+            memory: Memory::default(),
         }
     }
 }

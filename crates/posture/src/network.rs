@@ -2,7 +2,37 @@
 //! energies against a threshold.
 
 use crate::look::FEATURES;
+use crate::weights::{CLASS, CLASS_UNITS, CLASSES, FALL, FALL_UNITS};
 use wavewitness_num::math;
+
+/// Everything that was learned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weights {
+    /// Evidence of a fall, by the [`crate::recent`] features.
+    pub fall: Network<FALL_UNITS, 1>,
+    /// Classes, in the order of their codes; falling is none of them.
+    pub class: Network<CLASS_UNITS, CLASSES>,
+}
+
+impl Weights {
+    /// Those that the stage has.
+    pub const TRAINED: Weights = Weights { fall: FALL, class: CLASS };
+}
+
+/// Probabilities whose logarithms are the scores but for their sum.
+pub fn softmax<const N: usize>(scores: &[f64; N]) -> [f64; N] {
+    let mut most = f64::MIN;
+    for &score in scores {
+        most = math::max_f64(most, score);
+    }
+    let mut out = [0.0; N];
+    let mut total = 0.0;
+    for (out, &score) in out.iter_mut().zip(scores) {
+        *out = math::exp(score - most);
+        total += *out;
+    }
+    out.map(|x| x / total)
+}
 
 /// `H` hidden units, `O` outputs: log odds, or the logarithms of probabilities but for their sum.
 #[derive(Clone, Debug, PartialEq)]

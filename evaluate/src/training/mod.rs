@@ -13,10 +13,10 @@ use crate::room::activity;
 use crate::room::scenes::ENTER_S;
 use crate::{Failure, Report};
 use network::{Example, Rate, train};
-use samples::Sample;
+use samples::{Sample, Seen};
 use std::path::PathBuf;
 use wavewitness_fixtures::Scene;
-use wavewitness_posture::{CLASS_UNITS, CLASSES, FALL_UNITS, Network};
+use wavewitness_posture::{CLASS_UNITS, CLASSES, FALL_UNITS, Network, Weights};
 
 /// What everybody but who falls does, one cycle in so many is learned from.
 const EVERY: usize = 8;
@@ -87,7 +87,11 @@ impl Extent {
     pub fn learned(self) -> Vec<Part> {
         match self {
             Extent::Short => parts([11..12, 111..112, 211..212], [1, 30, 30], true),
-            Extent::Full => parts([11..17, 111..114, 211..213], [24, 1800, 1200], false),
+            Extent::Full => {
+                let mut all = parts([11..17, 111..114, 211..213], [24, 1800, 1200], false);
+                all.extend(parts([17..21, 114..116, 214..216], [24, 1800, 1200], true));
+                all
+            }
         }
     }
 
@@ -95,7 +99,11 @@ impl Extent {
     pub fn kept_back(self) -> Vec<Part> {
         match self {
             Extent::Short => Vec::new(),
-            Extent::Full => parts([31..33, 131..132, 231..232], [24, 1800, 1200], false),
+            Extent::Full => {
+                let mut all = parts([31..33, 131..132, 231..232], [24, 1800, 1200], false);
+                all.extend(parts([33..35, 133..134, 213..214], [24, 1800, 1200], true));
+                all
+            }
         }
     }
 
@@ -114,27 +122,12 @@ fn parts(seeds: [std::ops::Range<u64>; 3], long: [u32; 3], plain: bool) -> Vec<P
     seeds.into_iter().zip(kinds).flat_map(of).collect()
 }
 
-/// What was learned.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Weights {
-    /// Evidence of a fall.
-    pub fall: Network<FALL_UNITS, 1>,
-    /// Classes.
-    pub class: Network<CLASS_UNITS, CLASSES>,
-}
-
 /// What came out.
 pub struct Outcome {
     /// The weights as `crates/posture/src/weights.rs`.
     pub source: String,
     /// How well they do on the scenes that they were learned from, and on others.
     pub reports: Vec<Report>,
-}
-
-/// Samples of a scene.
-pub(crate) struct Seen {
-    pub samples: Vec<Sample>,
-    pub falls: usize,
 }
 
 /// Learns and judges. `keep`: a folder in which looks are kept, so that a second training need not simulate.
@@ -149,9 +142,9 @@ pub fn run(extent: Extent, keep: Option<PathBuf>) -> Result<Outcome, Failure> {
         crate::room::in_threads(parts.len(), |k| {
             let file = keep.as_ref().map(|dir| dir.join(parts[k].file()));
             let moments = looks::watch_or_read(&parts[k].scene(), parts[k].seed, file.as_deref())?;
-            let (samples, falls) = samples::of(&moments, 20 * ENTER_S as usize);
-            eprintln!("{}: {} cycles, {falls} falls", parts[k].file(), samples.len());
-            Ok(Seen { samples, falls })
+            let seen = Seen::of(moments, 20 * ENTER_S as usize);
+            eprintln!("{}: {} cycles, {} falls", parts[k].file(), seen.samples.len(), seen.falls.len());
+            Ok(seen)
         })
     };
     let learned = see(extent.learned())?;
@@ -159,9 +152,12 @@ pub fn run(extent: Extent, keep: Option<PathBuf>) -> Result<Outcome, Failure> {
     // Printed digits are what the stage has: these are judged.
     let weights = source::rounded(&weights);
     let mut reports = vec![score::report("learned from (simulated)", &weights, &learned)];
-    let others = see(extent.kept_back())?;
-    if !others.is_empty() {
-        reports.push(score::report("kept back (simulated)", &weights, &others));
+    let (plain, rich): (Vec<Part>, Vec<Part>) = extent.kept_back().into_iter().partition(|p| p.plain);
+    for (title, parts) in [("kept back (simulated)", rich), ("kept back, a plainer room (simulated)", plain)]
+    {
+        if !parts.is_empty() {
+            reports.push(score::report(title, &weights, &see(parts)?));
+        }
     }
     Ok(Outcome { source: source::text(&weights), reports })
 }

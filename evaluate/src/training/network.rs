@@ -3,7 +3,7 @@
 
 use wavewitness_fixtures::rng::Rng;
 use wavewitness_num::math;
-use wavewitness_posture::{FEATURES, Network};
+use wavewitness_posture::{FEATURES, Network, softmax};
 
 /// What is learned from: features, the wanted output, and how much it counts.
 pub struct Example<'a> {
@@ -78,18 +78,8 @@ fn slope<const O: usize>(outputs: &[f64; O], wanted: usize) -> [f64; O] {
         let p = 1.0 / (1.0 + math::exp(-outputs[0]));
         return [p - wanted as f64; O];
     }
-    let mut most = f64::MIN;
-    for &x in outputs {
-        most = math::max_f64(most, x);
-    }
-    let mut p = outputs.map(|x| math::exp(x - most));
-    let mut total = 0.0;
-    for x in p {
-        total += x;
-    }
-    for (k, x) in p.iter_mut().enumerate() {
-        *x = *x / total - f64::from(u8::from(k == wanted));
-    }
+    let mut p = softmax(outputs);
+    p.iter_mut().enumerate().for_each(|(k, x)| *x -= f64::from(u8::from(k == wanted)));
     p
 }
 

@@ -5,11 +5,11 @@ use wavewitness_fixtures::body::Posture as Truth;
 use wavewitness_posture::{CLASSES, FEATURES, History, recent};
 
 /// Cycles of 50 ms.
-const CYCLE_NS: u64 = 50_000_000;
+pub const CYCLE_NS: u64 = 50_000_000;
 /// A fall is to be told from so many cycles after the floor: 0.4 s, when it has become still.
 const TOLD_FROM: usize = 8;
 /// To so many: 1 s.
-const TOLD_UNTIL: usize = 20;
+pub const TOLD_UNTIL: usize = 20;
 /// After so many cycles more it is daily life again: 3 s after the floor.
 const OVER: usize = 60;
 
@@ -24,10 +24,18 @@ pub struct Sample {
     pub class: Option<usize>,
     /// Whether a fall is to be told; `None`: neither asked for nor wrong.
     pub fall: Option<bool>,
-    /// The number of the fall whose time, from its begin to a second after the floor, this is.
-    pub of_fall: Option<usize>,
-    /// Departure from the empty room.
-    pub departure: f64,
+}
+
+/// A scene.
+pub struct Seen {
+    /// Every cycle.
+    pub moments: Vec<Moment>,
+    /// The first that counts.
+    pub from_cycle: usize,
+    /// Cycles in which a fall begins and in which the body is on the floor.
+    pub falls: Vec<[usize; 2]>,
+    /// Those that are learned from.
+    pub samples: Vec<Sample>,
 }
 
 /// Begins and floors of falls, by cycle.
@@ -37,31 +45,34 @@ fn falls(moments: &[Moment]) -> Vec<[usize; 2]> {
     begins.map(|b| [b, (b..moments.len()).find(|&k| !falling(k)).unwrap_or(moments.len())]).collect()
 }
 
-/// Samples of a scene, and how many falls it has.
-pub fn of(moments: &[Moment], from_cycle: usize) -> (Vec<Sample>, usize) {
-    let falls = falls(moments);
-    let mut history = History::new();
-    let mut out = Vec::new();
-    for (k, Moment { look, truth }) in moments.iter().enumerate() {
-        history.push(*look, CYCLE_NS);
-        if !history.is_full() || !history.is_steady() || k < from_cycle {
-            continue;
+impl Seen {
+    /// Of every cycle of a scene.
+    pub fn of(moments: Vec<Moment>, from_cycle: usize) -> Seen {
+        let falls = falls(&moments);
+        let mut out = Seen { moments, from_cycle, falls, samples: Vec::new() };
+        let mut history = History::new();
+        for (k, Moment { look, truth }) in out.moments.iter().enumerate() {
+            history.push(*look, CYCLE_NS);
+            if !history.is_full() || !history.is_steady() || k < from_cycle {
+                continue;
+            }
+            let told = |n: usize| {
+                let floor = out.falls[n][1];
+                (floor + TOLD_FROM..=floor + TOLD_UNTIL).contains(&k).then_some(true)
+            };
+            let features = history.features();
+            out.samples.push(Sample {
+                recent: recent(&features),
+                features,
+                class: truth.map(|t| t as usize).filter(|&class| class < CLASSES),
+                fall: out.fall_at(k).map_or(Some(false), told),
+            });
         }
-        let near = falls.iter().position(|&[begin, floor]| (begin..floor + OVER).contains(&k));
-        let since = near.map(|n| (n, k as i64 - falls[n][1] as i64));
-        let fall = match since {
-            None => Some(false),
-            Some((_, s)) => (TOLD_FROM as i64..=TOLD_UNTIL as i64).contains(&s).then_some(true),
-        };
-        let features = history.features();
-        out.push(Sample {
-            recent: recent(&features),
-            features,
-            class: truth.map(|t| t as usize).filter(|&class| class < CLASSES),
-            fall,
-            of_fall: since.filter(|s| s.1 <= TOLD_UNTIL as i64).map(|s| s.0),
-            departure: look.departure,
-        });
+        out
     }
-    (out, falls.len())
+
+    /// The fall that lasts in a cycle or is just over: from its begin to 3 s after the floor.
+    pub fn fall_at(&self, cycle: usize) -> Option<usize> {
+        self.falls.iter().position(|&[begin, floor]| (begin..floor + OVER).contains(&cycle))
+    }
 }

@@ -1,8 +1,7 @@
 //! The weights as a source file.
 
-use super::Weights;
 use wavewitness_num::math;
-use wavewitness_posture::{FEATURES, Network};
+use wavewitness_posture::{FEATURES, Network, Weights};
 
 /// Numbers on a line.
 const ON_A_LINE: usize = 13;
