@@ -13,6 +13,7 @@
 
 mod body;
 mod config;
+mod crowd;
 mod feature;
 mod filter;
 mod fresnel;
@@ -27,6 +28,7 @@ mod spectrum;
 mod window;
 
 pub use config::Config;
+pub use crowd::{Numbers, level_of};
 pub use room::{Plan, State, Summary};
 pub use slot::Slot;
 

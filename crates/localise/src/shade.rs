@@ -29,16 +29,20 @@ const CELL_M: f64 = 0.2;
 /// Variance of mean signals that nothing explains: of the shapes and of the strength, in units of the noise.
 const SHAPE_FLOOR: f32 = 4.0;
 const STRENGTH_FLOOR: f32 = 0.2;
+/// A signal tells how many there are if one body makes more of it than this, in squares of the noise of a frame: a reading's own is a
+/// twentieth.
+const STANDS_OUT: f64 = 0.5;
 /// Share of the expected loss of strength: the reflections that are not taken lose less.
 const MEAN_SHARE: f64 = 0.5;
 /// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
 const FREEDOM: f64 = 20.0;
 const SHAPE_POWER: f64 = 0.25;
 
-/// Means of a path's signals, and what of them is new.
+/// Means of a path's signals, the share of them that is new, and the power of their likelihood.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     pub signals: [f32; SIGNALS],
+    pub new: f64,
     pub power: f64,
 }
 
@@ -65,6 +69,12 @@ impl Shadow {
         }
         self.strength += weight * other.strength;
         self.mean += weight * other.mean;
+    }
+
+    /// Mean squares of the signals.
+    fn squares(&self) -> [f64; SIGNALS] {
+        let [first, _, second, _, _, third] = self.shape.map(f64::from);
+        [first, second, third, f64::from(self.strength) + f64::from(self.mean) * f64::from(self.mean)]
     }
 
     fn add_ray(&mut self, steering: &Steering, power: f32) {
@@ -150,6 +160,8 @@ pub(crate) struct Shade {
     cells: Cells,
     rays: Vec<Ray>,
     shadows: Vec<Shadow>,
+    /// Mean squares of the signals over all places of one body.
+    typical: [f64; SIGNALS],
     /// Whether the shadows are those of the present baseline.
     pub known: bool,
 }
@@ -187,7 +199,7 @@ impl Shade {
         let total: f64 = rays.iter().map(|ray| ray.share).sum();
         rays.iter_mut().for_each(|ray| ray.share /= total);
         let shadows = vec![Shadow::none(); cells.count()];
-        Shade { cells, rays, shadows, known: false }
+        Shade { cells, rays, shadows, typical: [0.0; SIGNALS], known: false }
     }
 
     /// Takes a new baseline's steering. `power` over the static channel's is what somebody with 1 m from both antennas scatters.
@@ -200,6 +212,8 @@ impl Shade {
         scatter: &Scatter,
         power: f64,
     ) {
+        self.typical = [0.0; SIGNALS];
+        let share = 1.0 / self.cells.count() as f64;
         for (c, shadow) in self.shadows.iter_mut().enumerate() {
             *shadow = Shadow::none();
             let mut lost = 0.0;
@@ -215,8 +229,25 @@ impl Shade {
             for (&excess_m, &power) in places.excess_m.iter().zip(&places.power) {
                 shadow.add_ray(Steering::of(&gauge.table, excess_m), power as f32);
             }
+            for (mean, square) in self.typical.iter_mut().zip(shadow.squares()) {
+                *mean += share * square;
+            }
         }
         self.known = true;
+    }
+
+    /// Mean over a reading's signals of `q/(1 + q)`, q being their squares in units of what one body makes on the average over all
+    /// places: 0 (nothing) to 1. `None` if nothing is known of one body, or it would make nothing that stands out on this path.
+    pub fn level(&self, reading: &Reading) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (&signal, &typical) in reading.signals.iter().zip(&self.typical) {
+            if typical > STANDS_OUT {
+                let square = f64::from(signal) * f64::from(signal);
+                sum += square / (square + typical);
+                count += 1.0;
+            }
+        }
+        (self.known && count > 0.0).then(|| sum / count)
     }
 
     /// What somebody at a place makes.
