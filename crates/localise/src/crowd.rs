@@ -16,8 +16,8 @@ use wavewitness_num::math;
 use wavewitness_types::limits::MAX_PEOPLE;
 use wavewitness_types::{Canonical, Sink};
 
-/// Variance of a level about its mean: what all paths have in common, and what each has for itself (simulated rooms; `evaluate
-/// count-check`).
+/// Variance of a level about its mean: what all paths have in common, and what each has for itself (simulated rooms:
+/// `evaluate crowd`, `docs/algorithms/localise.md`).
 const COMMON: f64 = 0.001;
 const APART: f64 = 0.016;
 /// Power of the likelihood of a level that is all new: levels of one walk are alike, and rooms differ from their model.
@@ -96,14 +96,18 @@ impl Crowd {
 
     /// `dt_s` passed, and the paths have been read.
     pub fn look(&mut self, dt_s: f64, paths: &[Path]) {
+        let known = paths.iter().filter(|p| p.window.known);
+        self.take(dt_s, known.filter_map(|p| Some((p.shade.level(&p.reading)?, p.reading.new))));
+    }
+
+    /// `dt_s` passed; the level of each path, and what share of it is new.
+    fn take(&mut self, dt_s: f64, levels: impl Iterator<Item = (f64, f64)>) {
         self.pass(dt_s);
         let (mut sum, mut new, mut count) = (0.0, 0.0, 0.0);
-        for path in paths.iter().filter(|p| p.window.known) {
-            if let Some(level) = path.shade.level(&path.reading) {
-                sum += level;
-                new += path.reading.new;
-                count += 1.0;
-            }
+        for (level, share) in levels {
+            sum += level;
+            new += share;
+            count += 1.0;
         }
         if new > 0.0 {
             self.weigh(sum / count, COMMON + APART / count, POWER * new / count);
@@ -134,5 +138,112 @@ impl Crowd {
             total += *p;
         }
         self.probability.iter_mut().for_each(|p| *p /= total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards the theory of levels, and that the number is recovered from what it says that people leave.
+    use super::*;
+    use crate::sequence::Sequence;
+
+    const PATHS: usize = 6;
+    const DT_S: f64 = 0.25;
+
+    /// Standard normal, tails included (Box and Muller 1958).
+    fn normal(sequence: &mut Sequence) -> f64 {
+        let radius = math::sqrt(-2.0 * math::ln(1.0 - sequence.uniform()));
+        radius * math::cos(2.0 * PI * sequence.uniform())
+    }
+
+    /// Mean over four signals of one path.
+    fn draw(people: f64, sequence: &mut Sequence) -> f64 {
+        let mut sum = 0.0;
+        for _ in 0..4 {
+            let z = normal(sequence);
+            sum += people * z * z / (1.0 + people * z * z);
+        }
+        0.25 * sum
+    }
+
+    /// `seconds` of so many people who are elsewhere every second.
+    fn look(crowd: &mut Crowd, people: usize, seconds: u32, sequence: &mut Sequence) {
+        for _ in 0..seconds {
+            let levels: [f64; PATHS] = core::array::from_fn(|_| draw(people as f64, sequence));
+            for part in 0..4 {
+                let new = if part == 0 { 1.0 } else { 0.0 };
+                crowd.take(DT_S, levels.into_iter().map(|level| (level, new)));
+            }
+        }
+    }
+
+    fn most_probable(crowd: &Crowd) -> usize {
+        let p = crowd.numbers().unwrap().probability;
+        1 + (0..MAX_PEOPLE).fold(0, |best, k| if p[k] > p[best] { k } else { best })
+    }
+
+    fn assert_is_distribution(p: &[f64; MAX_PEOPLE]) {
+        assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9 && p.iter().all(|p| *p > 0.0), "{p:?}");
+    }
+
+    #[test]
+    fn the_mean_level_is_that_of_its_definition() {
+        let mut sequence = Sequence::new();
+        for people in 1..=MAX_PEOPLE {
+            let count = 40_000;
+            let mean = (0..count).map(|_| draw(people as f64, &mut sequence)).sum::<f64>() / f64::from(count);
+            assert!((mean - level_of(people)).abs() < 0.003, "{people}: {mean} for {}", level_of(people));
+        }
+        assert_eq!(level_of(0), 0.0);
+    }
+
+    #[test]
+    fn the_number_is_recovered_and_follows_who_comes_and_goes() {
+        let (mut right, mut near, mut all) = (0, 0, 0);
+        let mut sequence = Sequence::new();
+        for _ in 0..20 {
+            let mut crowd = Crowd::new();
+            for people in [1, 3, 4, 2, 1, 4] {
+                look(&mut crowd, people, 60, &mut sequence);
+                let off = most_probable(&crowd).abs_diff(people);
+                all += 1;
+                right += i32::from(off == 0);
+                near += i32::from(off <= 1);
+                assert_is_distribution(&crowd.numbers().unwrap().probability);
+            }
+        }
+        assert!(near >= all * 95 / 100 && right >= all * 60 / 100, "{right} and {near} of {all}");
+    }
+
+    #[test]
+    fn what_is_not_new_says_nothing() {
+        let mut crowd = Crowd::new();
+        let before = crowd.probability;
+        for _ in 0..100 {
+            crowd.take(DT_S, [(0.7, 0.0); PATHS].into_iter());
+            crowd.take(DT_S, core::iter::empty());
+        }
+        assert_eq!(crowd.numbers(), None);
+        let off = |p: [f64; MAX_PEOPLE]| before.iter().zip(p).map(|(a, b)| (a - b).abs()).sum::<f64>();
+        assert!(off(crowd.probability) < 1e-12, "the steady state stays");
+        look(&mut crowd, 4, 60, &mut Sequence::new());
+        assert!(off(crowd.probability) > 0.5);
+        for _ in 0..4000 {
+            crowd.take(1.0, core::iter::empty());
+        }
+        assert!(off(crowd.probability) < 1e-3, "what was known is forgotten");
+        crowd.forget();
+        assert!(crowd.numbers().is_none() && crowd.probability == before);
+    }
+
+    #[test]
+    fn hostile_levels_and_times_leave_a_distribution() {
+        let mut crowd = Crowd::new();
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, 0.0, 1.0] {
+            for dt_s in [0.0, 1e9, -1.0, f64::NAN] {
+                crowd.take(dt_s, [(bad, 1.0); PATHS].into_iter());
+                assert_is_distribution(&crowd.probability);
+            }
+        }
     }
 }

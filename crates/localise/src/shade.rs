@@ -415,7 +415,7 @@ mod tests {
         for _ in 0..50 {
             let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
             let signals = [0, 1, 2, 3].map(|_| (8.0 * sequence.normal()) as f32);
-            let reading = Reading { signals, power: 0.7 };
+            let reading = Reading { signals, power: 0.7, ..Reading::default() };
             let mut c = [0.0; ENTRIES];
             for (k, entry) in c.iter_mut().enumerate() {
                 let floor = if [0, 2, 5].contains(&k) { SHAPE_FLOOR } else { 0.0 };
@@ -444,10 +444,24 @@ mod tests {
     }
 
     #[test]
+    fn a_level_is_in_units_of_one_body() {
+        let mut shade = Shade::new(ENDS_M, &walls(), &Fresnel::new());
+        shade.typical = [100.0, 25.0, 4.0, 0.1];
+        let reading = Reading { signals: [10.0, -5.0, 2.0, 50.0], ..Reading::default() };
+        assert_eq!(shade.level(&reading), None, "without a baseline");
+        shade.known = true;
+        // One body makes nothing of the strength here, so it is not asked.
+        assert_eq!(shade.level(&reading), Some(0.5));
+        assert_eq!(shade.level(&Reading::default()), Some(0.0));
+        shade.typical = [0.1; SIGNALS];
+        assert_eq!(shade.level(&reading), None, "a body that nothing shows");
+    }
+
+    #[test]
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
         let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
-        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0 };
+        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0 };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");
         let none = Reading { power: 0.0, ..loud };

@@ -146,7 +146,9 @@ mod tests {
         assert!((p[2] / p[3] - 4.0 / 3.0).abs() < 1e-9, "one who is tracked is one of any number: {p:?}");
         let p = shared(&numbers, &poisson_binomial(&tracks(&[0.98, 0.98])), 0.9);
         assert!(p[1] < 0.01 && p[2] > 0.35, "two who are tracked are not one: {p:?}");
-        for hostile in [[f64::NAN; MAX_PEOPLE], [f64::INFINITY; MAX_PEOPLE], [-1.0; MAX_PEOPLE], [0.0; MAX_PEOPLE]] {
+        for hostile in
+            [[f64::NAN; MAX_PEOPLE], [f64::INFINITY; MAX_PEOPLE], [-1.0; MAX_PEOPLE], [0.0; MAX_PEOPLE]]
+        {
             let p = shared(&hostile, &poisson_binomial(&tracks(&[0.9; 8])), 0.7);
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9 && p.iter().all(|x| (0.0..=1.0).contains(x)));
         }
