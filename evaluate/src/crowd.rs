@@ -8,6 +8,7 @@ use crate::room::in_threads;
 use crate::{Failure, Report, Row};
 use wavewitness_engine::{Engine, EngineConfig};
 use wavewitness_fixtures::crowd::{Habits, crowd};
+use wavewitness_fixtures::drift::Drift;
 use wavewitness_fixtures::rng::Rng;
 use wavewitness_fixtures::{Scene, Simulation};
 use wavewitness_golden::drive::{CALIBRATE_AT, Drive};
@@ -22,6 +23,8 @@ const ENTER_S: u32 = 25;
 const LONG_S: u64 = 120;
 /// Upper ends of the classes of what is said to be probable.
 const CLASSES: [f64; 4] = [0.5, 0.7, 0.85, 1.0];
+/// Period of the walls' drift, s: its peak is in the scene.
+const DRIFT_S: f64 = 200.0;
 /// Distinct stream of chance.
 const STREAM: u64 = 77;
 
@@ -108,8 +111,9 @@ struct Seen {
     said: Said,
 }
 
-fn see(seed: u64, people: usize, long_s: u64) -> Result<Seen, Failure> {
-    let mut scene = room_of_chance(seed, u64::from(ENTER_S) + long_s);
+fn see(seed: u64, people: usize, drift_rad: f64) -> Result<Seen, Failure> {
+    let mut scene = room_of_chance(seed, u64::from(ENTER_S) + LONG_S);
+    scene.drift = Drift { phase_rad: drift_rad, period_s: DRIFT_S, ..Drift::NONE };
     let habits = Habits { sit: true, wave: true, enter_after_s: ENTER_S, ..Habits::default() };
     scene.actors = crowd(&scene, seed, people as u32, habits);
     let settings = EngineConfig::default();
@@ -131,16 +135,16 @@ fn see(seed: u64, people: usize, long_s: u64) -> Result<Seen, Failure> {
     Ok(seen)
 }
 
-/// Rooms of so many seeds, each with one to five people.
+/// Rooms of so many seeds, each with one to five people. Their walls' reflections turn by up to `drift_rad` after the baseline was taken.
 ///
 /// # Errors
 /// If the engine refuses a configuration.
-pub fn run(first_seed: u64, seeds: u64) -> Result<Report, Failure> {
+pub fn run(first_seed: u64, seeds: u64, drift_rad: f64) -> Result<Report, Failure> {
     let jobs: Vec<(u64, usize)> =
         (first_seed..first_seed + seeds).flat_map(|seed| (1..=MOST).map(move |n| (seed, n))).collect();
     let seen = in_threads(jobs.len(), |k| {
         let (seed, people) = jobs[k];
-        let seen = see(seed, people, LONG_S)?;
+        let seen = see(seed, people, drift_rad)?;
         eprintln!("room {seed}, {people} people: level {:.3}", seen.levels.mean());
         Ok(seen)
     })?;
@@ -151,7 +155,7 @@ pub fn run(first_seed: u64, seeds: u64) -> Result<Report, Failure> {
     }
     said_and_true(&seen, &mut report);
     report.notes.push(format!(
-        "{seeds} rooms of chance from seed {first_seed} on, {LONG_S} s each; whoever comes in later is not there before"
+        "{seeds} rooms of chance from seed {first_seed} on, {LONG_S} s each; reflections turn by up to {drift_rad} rad"
     ));
     Ok(report)
 }
