@@ -25,8 +25,10 @@ wavewitness_types::stage_config! {
         shadow: f64 = 1.0, 0.0, 10.0;
         /// What of a second a line is spread over by how fast its rate grows, s: shifts within that are taken as equally probable.
         sweep_s: f64 = 0.4, 0.0, 1.0;
+        /// Power of the fringes of the rays that somebody passes, over that of the model. 0: none are expected.
+        fringes: f64 = 1.0, 0.0, 10.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
-        background: f64 = 1.0, 0.0, 2.0;
+        background: f64 = 0.5, 0.0, 2.0;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.

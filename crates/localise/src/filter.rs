@@ -102,6 +102,7 @@ impl Surroundings<'_> {
             direct_m: path.direct_m,
             scale,
             steering: &path.gauge.table,
+            shade: &path.shade,
         })
     }
 

@@ -19,6 +19,7 @@ mod crowd;
 mod feature;
 mod filter;
 mod fresnel;
+mod fringe;
 mod geometry;
 mod path;
 mod proposal;

@@ -7,6 +7,7 @@
 
 use crate::feature::{Gauge, Steering};
 use crate::fresnel::Fresnel;
+use crate::fringe::{Fringes, Mixture, Powers};
 use crate::geometry::{Antenna, distance_m};
 use crate::spectrum::{Places, SIGNALS, Scatter};
 use wavewitness_num::math;
@@ -17,8 +18,8 @@ const SHAPES: usize = SIGNALS - 1;
 /// Entries of a symmetric matrix of three.
 const ENTRIES: usize = 6;
 /// Half the width of a body as an absorber, m, and its height.
-const HALF_M: f64 = 0.15;
-const HEIGHT_M: f64 = 1.5;
+pub(crate) const HALF_M: f64 = 0.15;
+pub(crate) const HEIGHT_M: f64 = 1.5;
 /// Nobody is in the way of the first and last part of a leg.
 const END_SHARE: f64 = 0.02;
 /// Nor closer to an antenna, m.
@@ -123,7 +124,7 @@ struct Ray {
 
 /// Cells of a room.
 #[derive(Clone, Copy, Debug)]
-struct Cells {
+pub(crate) struct Cells {
     from_m: [f64; 2],
     step_m: f64,
     counts: [usize; 2],
@@ -137,18 +138,19 @@ impl Cells {
         Cells { from_m: [room.min_m[0], room.min_m[1]], step_m, counts }
     }
 
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.counts[0] * self.counts[1]
     }
 
-    fn of(&self, at_m: [f64; 2]) -> usize {
+    /// The one of a place, or the nearest.
+    pub fn of(&self, at_m: [f64; 2]) -> usize {
         let cell = |k: usize| {
             (math::max_f64(0.0, (at_m[k] - self.from_m[k]) / self.step_m) as usize).min(self.counts[k] - 1)
         };
         cell(1) * self.counts[0] + cell(0)
     }
 
-    fn middle_m(&self, cell: usize) -> [f64; 2] {
+    pub fn middle_m(&self, cell: usize) -> [f64; 2] {
         let place = [cell % self.counts[0], cell / self.counts[0]];
         [0, 1].map(|k| self.from_m[k] + (place[k] as f64 + 0.5) * self.step_m)
     }
@@ -162,7 +164,8 @@ pub(crate) struct Shade {
     shadows: Vec<Shadow>,
     /// Mean squares of the signals over all places of one body.
     typical: [f64; SIGNALS],
-    /// Whether the shadows are those of the present baseline.
+    fringes: Fringes,
+    /// Whether all three are those of the present baseline.
     pub known: bool,
 }
 
@@ -186,20 +189,22 @@ impl Shade {
         let cells = Cells::new(&walls.room);
         let direct_m = math::max_f64(distance_m(ends_m[0], ends_m[1]), LEAST_M);
         let mut rays: Vec<Ray> = Vec::new();
-        for corners in corners(ends_m, &walls.room) {
-            let length_m: f64 = corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum();
+        let ways = corners(ends_m, &walls.room);
+        for corners in &ways {
+            let length_m = length_m(corners);
             let mut power = (direct_m / length_m) * (direct_m / length_m);
             for corner in &corners[1..corners.len() - 1] {
                 power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
             }
-            let loss =
-                (0..cells.count()).map(|c| lost(&corners, length_m, cells.middle_m(c), walls, fresnel));
+            let loss = (0..cells.count()).map(|c| lost(corners, cells.middle_m(c), walls, fresnel));
             rays.push(Ray { share: power, excess_m: length_m - direct_m, loss: loss.collect() });
         }
         let total: f64 = rays.iter().map(|ray| ray.share).sum();
         rays.iter_mut().for_each(|ray| ray.share /= total);
+        let shares = rays.iter().map(|ray| ray.share);
+        let fringes = Fringes::new(shares.zip(ways.iter().map(Vec::as_slice)), &cells, walls, fresnel);
         let shadows = vec![Shadow::none(); cells.count()];
-        Shade { cells, rays, shadows, typical: [0.0; SIGNALS], known: false }
+        Shade { cells, rays, shadows, typical: [0.0; SIGNALS], fringes, known: false }
     }
 
     /// Takes a new baseline's steering. `power` over the static channel's is what somebody with 1 m from both antennas scatters.
@@ -233,6 +238,7 @@ impl Shade {
                 *mean += share * square;
             }
         }
+        self.fringes.adopt(&gauge.table, self.rays.iter().map(|ray| ray.excess_m));
         self.known = true;
     }
 
@@ -248,6 +254,11 @@ impl Shade {
             }
         }
         (self.known && count > 0.0).then(|| sum / count)
+    }
+
+    /// Powers by rate and steering of the fringes of who walks at a place.
+    pub fn fringes(&self, at_m: [f64; 2], velocity_m_s: [f64; 2]) -> Option<(&Powers, &Mixture)> {
+        self.known.then(|| self.fringes.of(self.cells.of(at_m), velocity_m_s))
     }
 
     /// What somebody at a place makes.
@@ -306,31 +317,66 @@ fn crossing(image: [f64; 3], to: [f64; 3], (axis, at_m): (usize, f64), room: &Ro
     inside.then_some(hit)
 }
 
-/// Power and real part of what a ray loses in a body.
-fn lost(corners: &[[f64; 3]], length_m: f64, body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel) -> [f32; 2] {
-    let mut passed = [1.0, 0.0];
+/// A body beside a leg of a ray.
+pub(crate) struct Crossing {
+    /// Sum of the inverse distances along the ray to its ends, 1/m.
+    pub bend: f64,
+    /// How far the body is beside the leg in the plan, to its left, and which way that is.
+    pub beside_m: f64,
+    pub normal: [f64; 2],
+    /// Height of the leg there, above the floor.
+    pub z_m: f64,
+}
+
+impl Crossing {
+    /// Arguments of the Fresnel integral for each metre aside.
+    pub fn scale(&self, walls: &Walls) -> f64 {
+        math::sqrt(2.0 * self.bend / walls.wavelength_m)
+    }
+}
+
+/// Where a body is beside the legs of a ray.
+pub(crate) fn crossings<'a>(
+    corners: &'a [[f64; 3]],
+    body_m: [f64; 2],
+    walls: &'a Walls,
+) -> impl Iterator<Item = Crossing> + 'a {
+    let length_m = length_m(corners);
     let mut before_m = 0.0;
-    for leg in corners.windows(2) {
+    corners.windows(2).filter_map(move |leg| {
         let (p, way) = (leg[0], [0, 1, 2].map(|k| leg[1][k] - leg[0][k]));
         let leg_m = distance_m(leg[0], leg[1]);
         let plan2 = way[0] * way[0] + way[1] * way[1];
         let off = [body_m[0] - p[0], body_m[1] - p[1]];
         let share = (off[0] * way[0] + off[1] * way[1]) / math::max_f64(plan2, 1e-6);
-        if share > END_SHARE && share < 1.0 - END_SHARE {
-            let near_m = math::max_f64(before_m + share * leg_m, LEAST_M);
-            let far_m = math::max_f64(length_m - before_m - share * leg_m, LEAST_M);
-            let scale = math::sqrt(2.0 / walls.wavelength_m * (near_m + far_m) / (near_m * far_m));
-            let beside_m = (off[1] * way[0] - off[0] * way[1]) / math::sqrt(plan2);
-            let z_m = p[2] + share * way[2] - walls.room.min_m[2];
-            let across = fresnel.strip(scale * (beside_m - HALF_M), scale * (beside_m + HALF_M));
-            let upright = fresnel.strip(-scale * z_m, scale * (HEIGHT_M - z_m));
-            let part = [
-                1.0 - (across[0] * upright[0] - across[1] * upright[1]),
-                -(across[0] * upright[1] + across[1] * upright[0]),
-            ];
-            passed = [passed[0] * part[0] - passed[1] * part[1], passed[0] * part[1] + passed[1] * part[0]];
-        }
+        let along_m = before_m + share * leg_m;
         before_m += leg_m;
+        let plan_m = math::sqrt(plan2);
+        (share > END_SHARE && share < 1.0 - END_SHARE).then(|| Crossing {
+            bend: 1.0 / math::max_f64(along_m, LEAST_M) + 1.0 / math::max_f64(length_m - along_m, LEAST_M),
+            beside_m: (off[1] * way[0] - off[0] * way[1]) / plan_m,
+            normal: [-way[1] / plan_m, way[0] / plan_m],
+            z_m: p[2] + share * way[2] - walls.room.min_m[2],
+        })
+    })
+}
+
+fn length_m(corners: &[[f64; 3]]) -> f64 {
+    corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum()
+}
+
+/// Power and real part of what a ray loses in a body.
+fn lost(corners: &[[f64; 3]], body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel) -> [f32; 2] {
+    let mut passed = [1.0, 0.0];
+    for c in crossings(corners, body_m, walls) {
+        let scale = c.scale(walls);
+        let across = fresnel.strip(scale * (c.beside_m - HALF_M), scale * (c.beside_m + HALF_M));
+        let upright = fresnel.strip(-scale * c.z_m, scale * (HEIGHT_M - c.z_m));
+        let part = [
+            1.0 - (across[0] * upright[0] - across[1] * upright[1]),
+            -(across[0] * upright[1] + across[1] * upright[0]),
+        ];
+        passed = [passed[0] * part[0] - passed[1] * part[1], passed[0] * part[1] + passed[1] * part[0]];
     }
     let missing = 1.0 - passed[0];
     [(missing * missing + passed[1] * passed[1]) as f32, missing as f32]
@@ -348,10 +394,6 @@ mod tests {
 
     fn walls() -> Walls {
         Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 }
-    }
-
-    fn length_m(corners: &[[f64; 3]]) -> f64 {
-        corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum()
     }
 
     #[test]
@@ -385,15 +427,15 @@ mod tests {
     fn a_body_takes_most_where_it_stands_in_the_way() {
         let fresnel = Fresnel::new();
         let direct = [ENDS_M[0], ENDS_M[1]];
-        let power = |y_m: f64| lost(&direct, length_m(&direct), [3.0, y_m], &walls(), &fresnel)[0];
+        let power = |y_m: f64| lost(&direct, [3.0, y_m], &walls(), &fresnel)[0];
         let (on, left, right, far) = (power(0.4), power(0.1), power(0.7), power(3.0));
         assert!((left - right).abs() < 1e-6 * on, "{left}, {right}");
         assert!(on > 0.2 && left < 0.5 * on && far < 0.02 * on, "{on}, {left}, {far}");
         // Beyond an antenna nobody is in the way.
-        assert_eq!(lost(&direct, length_m(&direct), [5.9, 0.4], &walls(), &fresnel), [0.0, 0.0]);
+        assert_eq!(lost(&direct, [5.9, 0.4], &walls(), &fresnel), [0.0, 0.0]);
         // A low body leaves a ray over it alone.
         let high = [[0.3, 0.4, 2.5], [5.7, 0.4, 2.5]];
-        assert!(lost(&high, length_m(&high), [3.0, 0.4], &walls(), &fresnel)[0] < 0.1 * on);
+        assert!(lost(&high, [3.0, 0.4], &walls(), &fresnel)[0] < 0.1 * on);
     }
 
     fn somebody(sequence: &mut Sequence) -> Shadow {

@@ -6,7 +6,9 @@
 
 use crate::Config;
 use crate::feature::Steering;
+use crate::fringe::{Mixture, Powers, RATE_HZ};
 use crate::geometry::{Antenna, Legs, WALLS};
+use crate::shade::Shade;
 use crate::window::{SHIFTS, STEP_HZ, Window};
 use wavewitness_num::math;
 
@@ -112,6 +114,16 @@ impl Covariance {
         for e in 0..PAIRS {
             self.re[e] = sum(&other.re[e], lines, |line| &line.even, |line| line.steering.re[e]);
             self.im[e] = sum(&other.im[e], lines, |line| &line.odd, |line| line.steering.im[e]);
+        }
+    }
+
+    /// Adds what has this power in every bin, times a factor, at either sign of its shift.
+    fn add_mixture(&mut self, mixture: &Mixture, level: &Lanes, factor: f32) {
+        let mine = self.diagonal.iter_mut().chain(&mut self.re);
+        for (lanes, s) in mine.zip(mixture.diagonal.iter().chain(&mixture.re)) {
+            for m in 0..LANES {
+                lanes[m] += factor * s * level[m];
+            }
         }
     }
 
@@ -260,6 +272,29 @@ fn ln_product(factors: &[f32]) -> f64 {
     math::ln_short(mantissa) + f64::from(exponent) * core::f64::consts::LN_2
 }
 
+/// Power in every bin of fringes, each of whose rates is spread evenly over its width.
+fn fringe_level(window: &Window, powers: &Powers, speed_m_s: f64) -> Lanes {
+    let mut level = [0.0; LANES];
+    let steps = speed_m_s * RATE_HZ / STEP_HZ;
+    let mut low = 0;
+    for (k, power) in powers.iter().enumerate() {
+        let high = ((math::min_f64((k + 1) as f64 * steps, SHIFTS as f64) + 0.5) as usize).max(low + 1);
+        if low > SHIFTS {
+            break;
+        }
+        let high = high.min(SHIFTS + 1);
+        let share = power / (high - low) as f32;
+        let sums = |q: usize| &window.sums[q];
+        let (a0, a1) = (sums(SHIFTS + low), sums(SHIFTS + high));
+        let (b0, b1) = (sums(SHIFTS + 1 - high), sums(SHIFTS + 1 - low));
+        for m in 0..LANES {
+            level[m] += share * (a1[m] - a0[m] + b1[m] - b0[m]);
+        }
+        low = high;
+    }
+    level
+}
+
 /// What makes lines of a body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scatter {
@@ -267,6 +302,7 @@ pub(crate) struct Scatter {
     pub wall_power: f64,
     pub floor_share: f32,
     pub sweep_s: f64,
+    pub fringes: f32,
 }
 
 impl Scatter {
@@ -276,6 +312,7 @@ impl Scatter {
             wall_power: config.wall_power,
             floor_share: config.floor_share as f32,
             sweep_s: config.sweep_s,
+            fringes: config.fringes as f32,
         }
     }
 }
@@ -288,11 +325,12 @@ pub(crate) struct Sight<'a> {
     /// Scattered power relative to the static channel's of 1 m² at 1 m from both ends.
     pub scale: f64,
     pub steering: &'a [Steering],
+    pub shade: &'a Shade,
 }
 
 impl Sight<'_> {
-    /// Sets `out` to `other` and the lines of a body: the path over it (bistatic radar equation), and with one reflection before or
-    /// after it.
+    /// Sets `out` to `other`, the lines of a body (the path over it by the bistatic radar equation, and with one reflection before or
+    /// after it), and its fringes.
     pub fn lines(
         &self,
         window: &Window,
@@ -313,6 +351,11 @@ impl Sight<'_> {
             Line::new(window, steering, (shift as usize, sweep), power as f32, scatter.floor_share)
         });
         out.set(other, &lines);
+        let fringes = self.shade.fringes([body_m[0], body_m[1]], velocity_m_s);
+        if let Some((powers, mixture)) = fringes.filter(|_| scatter.fringes > 0.0) {
+            let speed_m_s = math::sqrt(velocity_m_s[0] * velocity_m_s[0] + velocity_m_s[1] * velocity_m_s[1]);
+            out.add_mixture(mixture, &fringe_level(window, powers, speed_m_s), scatter.fringes);
+        }
     }
 }
 
@@ -356,8 +399,11 @@ impl Places {
 mod tests {
     //! Guards that the likelihood is that of its definition, whatever the covariance.
     use super::*;
+    use crate::fringe::RATES;
+    use crate::path::{Ring, Sample};
     use crate::sequence::Sequence;
     use wavewitness_num::{C64, complex};
+    use wavewitness_types::Timestamp;
 
     #[test]
     fn the_logarithm_of_a_product_is_the_sum_of_logarithms() {
@@ -442,5 +488,37 @@ mod tests {
             let found = covariance.ln_likelihood(&window);
             assert!((found - expected).abs() < 1e-3 * expected.abs(), "{round}: {found} for {expected}");
         }
+    }
+
+    /// Mean of the bins' frequencies, Hz, by what one rate's fringes leave in them at a speed; and their sum.
+    fn middle(window: &Window, rate: usize, speed_m_s: f64) -> (f64, f64) {
+        let mut powers = [0.0; RATES];
+        powers[rate] = 8.0;
+        let level = fringe_level(window, &powers, speed_m_s);
+        let (mut total, mut moment) = (0.0, 0.0);
+        for (m, &power) in level.iter().enumerate().take(BINS) {
+            total += f64::from(power);
+            moment += f64::from(power) * (4.0 + 2.0 * m as f64);
+        }
+        (moment / total, total)
+    }
+
+    #[test]
+    fn fringes_lie_where_rate_and_speed_say() {
+        let mut ring = Ring::new();
+        for n in 0..40 {
+            let at = Timestamp(9_012_500_000 + n * 25_000_000);
+            ring.push(Sample { at, signals: [1.0; SIGNALS] });
+        }
+        let mut window = Window::new();
+        window.look(&ring, Timestamp(10_000_000_000));
+        assert!(window.known);
+        // Rates of 6 to 8 and of 10 to 12 Hz for each m/s.
+        for (rate, speed_m_s, expected_hz) in [(3, 1.0, 7.0), (3, 1.5, 10.5), (5, 0.8, 8.8), (5, 1.2, 13.2)] {
+            let (hz, _) = middle(&window, rate, speed_m_s);
+            assert!((hz - expected_hz).abs() < 1.0, "rate {rate} at {speed_m_s} m/s: {hz} Hz");
+        }
+        // Who hardly moves leaves them below all bins.
+        assert!(middle(&window, 3, 0.05).1 < 0.05 * middle(&window, 3, 1.0).1);
     }
 }
