@@ -229,6 +229,8 @@ impl Trace {
             links: &self.link_inputs,
             nodes: &self.nodes,
             tracks: &self.tracks,
+            // The follower is off in a trace.
+            numbers: None,
             tomography_active,
             geometry_known,
             fused_motion: self.fused.fused_motion,

@@ -5,12 +5,13 @@
 //! tuned to a file, a chip or a room beyond what the stage's own calibration learns from quiet data.
 //!
 //! [`plots`] draws what a person would rather look at. [`room`] runs the whole engine over simulated rooms instead, where poses have a
-//! truth; [`simulator`] sets the simulator beside a recording.
+//! truth; [`crowd`] how many people are said to be in rooms of many sizes; [`simulator`] sets the simulator beside a recording.
 //!
 //! What this crate does not do: no signal processing of its own. A number that only this crate computes is a metric; the one
 //! curve that no stage computed is the plain spectrum in a drawing of breathing, which no metric rests on.
 
 pub mod adapters;
+pub mod crowd;
 pub mod plots;
 pub mod report;
 pub mod room;

@@ -7,7 +7,7 @@ use wavewitness_evaluate::adapters::ALL;
 use wavewitness_evaluate::plots::Drawing;
 use wavewitness_evaluate::room::degradation::{Extent, snapshot};
 use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
-use wavewitness_evaluate::{Dataset, Failure, Report, plots, room, simulator, training};
+use wavewitness_evaluate::{Dataset, Failure, Report, crowd, plots, room, simulator, training};
 use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
@@ -86,6 +86,21 @@ enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// How many people are said to be there, in simulated rooms of many sizes
+    Crowd {
+        /// How many rooms, each with one to five people
+        #[arg(long, default_value_t = 8)]
+        seeds: u64,
+        /// The seed of the first
+        #[arg(long, default_value_t = 601)]
+        first_seed: u64,
+        /// By how much the walls' reflections turn since the room was empty, at most, radians
+        #[arg(long, value_name = "RADIANS", default_value_t = 0.0)]
+        drift: f64,
+        /// Print the table as Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
     /// The degradation table: loss, noise, a missing node and wrong clocks against errors, swaps, ghosts and gates
     Degradation {
         /// Only the few short cells that a test compares
@@ -129,6 +144,9 @@ fn main() -> ExitCode {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
         (Some(Command::Simulator { dir, markdown }), _) => beside(dir, *markdown, cli.json, plot),
         (Some(Command::Degradation { short, write }), _) => degradation(*short, write.as_deref()),
+        (Some(Command::Crowd { seeds, first_seed, drift, markdown }), _) => {
+            crowd::run(*first_seed, *seeds, *drift).map(|r| print(&[r], *markdown, cli.json))
+        }
         (Some(Command::PostureTrain { short, keep, write, markdown }), _) => {
             let extent = if *short { training::Extent::Short } else { training::Extent::Full };
             train(extent, keep.clone(), write.as_deref(), *markdown, cli.json)

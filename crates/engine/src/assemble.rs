@@ -88,6 +88,7 @@ pub(crate) fn conclude(
             links: &work.link_inputs,
             nodes: &frame.nodes,
             tracks: states.pose.tracks(),
+            numbers: states.localising.as_ref().and_then(|s| s.summary.numbers).map(|n| n.probability),
             tomography_active: work.imaged.is_some_and(|then| at.nanos_since(then) <= IMAGES_HOLD_NS),
             geometry_known: plans.geometry_known,
             fused_motion: work.fused.fused_motion,

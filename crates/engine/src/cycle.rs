@@ -601,6 +601,11 @@ impl Engine {
         &self.work.verdict
     }
 
+    /// What all people together change in the channels, and how many that makes, as of the last cycle; `None` where it is not told.
+    pub fn numbers(&self) -> Option<&wavewitness_localise::Numbers> {
+        self.states.localising.as_ref().and_then(|state| state.summary.numbers.as_ref())
+    }
+
     /// Where something moved, as of the last cycle; `None` if no image was made in it.
     pub fn motion_image(&self) -> Option<&VoxelImage> {
         let made = self.work.imaged.is_some_and(|then| then == self.report.frame.at);

@@ -7,12 +7,15 @@
 //! (shadows of reflected rays, 15 dB above the lines of a walker) is regressed out of each window before. It is not lost: the mean of
 //! half a second is asked which rays somebody shadows, where it is new. The models are in `docs/algorithms/localise.md`.
 //!
+//! The same means tell how many people there are, followed or not ([`Numbers`]).
+//!
 //! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, learns
 //! no empty room, and needs a box-shaped room whose walls reflect. Somebody who stops is
 //! held where he stopped.
 
 mod body;
 mod config;
+mod crowd;
 mod feature;
 mod filter;
 mod fresnel;
@@ -28,6 +31,7 @@ mod spectrum;
 mod window;
 
 pub use config::Config;
+pub use crowd::{Numbers, level_of};
 pub use room::{Plan, State, Summary};
 pub use slot::Slot;
 

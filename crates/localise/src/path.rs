@@ -127,7 +127,7 @@ impl Path {
         for k in 0..SIGNALS {
             self.counted[k] += new * (logs[k] - self.counted[k]);
         }
-        self.reading.power = power * new;
+        (self.reading.new, self.reading.power) = (new, power * new);
     }
 
     /// Takes a frame; false if it can't be used.

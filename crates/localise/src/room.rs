@@ -1,6 +1,7 @@
 //! Everybody in a room: one filter for each, and one that looks for somebody else.
 
 use crate::body::{Body, LEAST_EVIDENCE};
+use crate::crowd::{Crowd, Numbers};
 use crate::feature::Scratch;
 use crate::filter::Surroundings;
 use crate::fresnel::Fresnel;
@@ -54,6 +55,7 @@ pub struct State {
     /// Power of the present window's log-likelihoods.
     power: f64,
     numbers: u32,
+    crowd: Crowd,
 }
 
 /// What a cycle did.
@@ -65,14 +67,17 @@ pub struct Summary {
     pub people: u32,
     /// Evidence that somebody else is there, nats.
     pub evidence: f64,
+    /// How many there are, followed or not; `None` before anything was read of it.
+    pub numbers: Option<Numbers>,
 }
 
 impl Canonical for Summary {
     fn canonical<S: Sink>(&self, out: &mut S) {
-        let Self { paths, people, evidence } = self;
+        let Self { paths, people, evidence, numbers } = self;
         out.u32(*paths);
         out.u32(*people);
         out.f64(*evidence);
+        out.option(numbers.as_ref(), |s, n| n.canonical(s));
     }
 }
 
@@ -95,6 +100,7 @@ impl State {
             idle_s: 0.0,
             power: 0.0,
             numbers: 0,
+            crowd: Crowd::new(),
         }
     }
 }
@@ -176,6 +182,9 @@ impl Plan {
                     path.window.look(&path.ring, at);
                     path.read(at, self.config.shadow);
                 }
+                if state.paths.iter().filter(|p| p.window.known).count() as u32 >= LEAST_PATHS {
+                    state.crowd.look(since_s, &state.paths);
+                }
                 // Windows overlap: each counts by what is new in it.
                 state.power = self.config.temper * math::min_f64(since_s, LENGTH_S);
                 state.looked = Some(at);
@@ -198,6 +207,7 @@ impl Plan {
             body.known = false;
         }
         state.paths.iter_mut().for_each(Path::forget);
+        state.crowd.forget();
         state.bodies[MAX_FOLLOWED].filter.particles.clear();
         (state.looked, state.next, state.begun, state.rested) = (None, MAX_FOLLOWED + 1, false, false);
     }
@@ -319,7 +329,8 @@ impl Plan {
 
     fn report(&self, at: Timestamp, paths: u32, state: &State, followed: &mut Vec<Followed>) -> Summary {
         let evidence = state.bodies[MAX_FOLLOWED].evidence;
-        let mut summary = Summary { paths, evidence, people: 0 };
+        let numbers = state.crowd.numbers().filter(|_| paths >= LEAST_PATHS);
+        let mut summary = Summary { paths, evidence, people: 0, numbers };
         for body in state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known && b.travelled) {
             followed.push(body.report(at, &self.config, &self.room));
             summary.people += 1;

@@ -30,16 +30,20 @@ const CELL_M: f64 = 0.2;
 /// Variance of mean signals that nothing explains: of the shapes and of the strength, in units of the noise.
 const SHAPE_FLOOR: f32 = 4.0;
 const STRENGTH_FLOOR: f32 = 0.2;
+/// A signal tells how many there are if one body makes more of it than this, in squares of the noise of a frame: a reading's own is a
+/// twentieth.
+const STANDS_OUT: f64 = 0.5;
 /// Share of the expected loss of strength: the reflections that are not taken lose less.
 const MEAN_SHARE: f64 = 0.5;
 /// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
 const FREEDOM: f64 = 20.0;
 const SHAPE_POWER: f64 = 0.25;
 
-/// Means of a path's signals, and what of them is new.
+/// Means of a path's signals, the share of them that is new, and the power of their likelihood.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Reading {
     pub signals: [f32; SIGNALS],
+    pub new: f64,
     pub power: f64,
 }
 
@@ -66,6 +70,12 @@ impl Shadow {
         }
         self.strength += weight * other.strength;
         self.mean += weight * other.mean;
+    }
+
+    /// Mean squares of the signals.
+    fn squares(&self) -> [f64; SIGNALS] {
+        let [first, _, second, _, _, third] = self.shape.map(f64::from);
+        [first, second, third, f64::from(self.strength) + f64::from(self.mean) * f64::from(self.mean)]
     }
 
     fn add_ray(&mut self, steering: &Steering, power: f32) {
@@ -152,8 +162,10 @@ pub(crate) struct Shade {
     cells: Cells,
     rays: Vec<Ray>,
     shadows: Vec<Shadow>,
+    /// Mean squares of the signals over all places of one body.
+    typical: [f64; SIGNALS],
     fringes: Fringes,
-    /// Whether both are those of the present baseline.
+    /// Whether all three are those of the present baseline.
     pub known: bool,
 }
 
@@ -192,7 +204,7 @@ impl Shade {
         let shares = rays.iter().map(|ray| ray.share);
         let fringes = Fringes::new(shares.zip(ways.iter().map(Vec::as_slice)), &cells, walls, fresnel);
         let shadows = vec![Shadow::none(); cells.count()];
-        Shade { cells, rays, shadows, fringes, known: false }
+        Shade { cells, rays, shadows, typical: [0.0; SIGNALS], fringes, known: false }
     }
 
     /// Takes a new baseline's steering. `power` over the static channel's is what somebody with 1 m from both antennas scatters.
@@ -205,6 +217,8 @@ impl Shade {
         scatter: &Scatter,
         power: f64,
     ) {
+        self.typical = [0.0; SIGNALS];
+        let share = 1.0 / self.cells.count() as f64;
         for (c, shadow) in self.shadows.iter_mut().enumerate() {
             *shadow = Shadow::none();
             let mut lost = 0.0;
@@ -220,9 +234,26 @@ impl Shade {
             for (&excess_m, &power) in places.excess_m.iter().zip(&places.power) {
                 shadow.add_ray(Steering::of(&gauge.table, excess_m), power as f32);
             }
+            for (mean, square) in self.typical.iter_mut().zip(shadow.squares()) {
+                *mean += share * square;
+            }
         }
         self.fringes.adopt(&gauge.table, self.rays.iter().map(|ray| ray.excess_m));
         self.known = true;
+    }
+
+    /// Mean over a reading's signals of `q/(1 + q)`, q being their squares in units of what one body makes on the average over all
+    /// places: 0 (nothing) to 1. `None` if nothing is known of one body, or it would make nothing that stands out on this path.
+    pub fn level(&self, reading: &Reading) -> Option<f64> {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (&signal, &typical) in reading.signals.iter().zip(&self.typical) {
+            if typical > STANDS_OUT {
+                let square = f64::from(signal) * f64::from(signal);
+                sum += square / (square + typical);
+                count += 1.0;
+            }
+        }
+        (self.known && count > 0.0).then(|| sum / count)
     }
 
     /// Powers by rate and steering of the fringes of who walks at a place.
@@ -426,7 +457,7 @@ mod tests {
         for _ in 0..50 {
             let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
             let signals = [0, 1, 2, 3].map(|_| (8.0 * sequence.normal()) as f32);
-            let reading = Reading { signals, power: 0.7 };
+            let reading = Reading { signals, power: 0.7, ..Reading::default() };
             let mut c = [0.0; ENTRIES];
             for (k, entry) in c.iter_mut().enumerate() {
                 let floor = if [0, 2, 5].contains(&k) { SHAPE_FLOOR } else { 0.0 };
@@ -455,10 +486,24 @@ mod tests {
     }
 
     #[test]
+    fn a_level_is_in_units_of_one_body() {
+        let mut shade = Shade::new(ENDS_M, &walls(), &Fresnel::new());
+        shade.typical = [100.0, 25.0, 4.0, 0.1];
+        let reading = Reading { signals: [10.0, -5.0, 2.0, 50.0], ..Reading::default() };
+        assert_eq!(shade.level(&reading), None, "without a baseline");
+        shade.known = true;
+        // One body makes nothing of the strength here, so it is not asked.
+        assert_eq!(shade.level(&reading), Some(0.5));
+        assert_eq!(shade.level(&Reading::default()), Some(0.0));
+        shade.typical = [0.1; SIGNALS];
+        assert_eq!(shade.level(&reading), None, "a body that nothing shows");
+    }
+
+    #[test]
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
         let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
-        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0 };
+        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0 };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");
         let none = Reading { power: 0.0, ..loud };

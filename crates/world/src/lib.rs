@@ -21,6 +21,7 @@ pub use view::{Edge, EdgeKind, Entity};
 
 use presence::{Detector, Filter};
 use wavewitness_num::math;
+use wavewitness_types::limits::MAX_PEOPLE;
 use wavewitness_types::{
     Breathing, CalibrationState, Canonical, ConfigError, Count, Gate, Geometry, Link, LinkId, NodeHealth,
     PersonTrack, Presence, PresenceBasis, Quality, Sink, Timestamp, UnknownReason, stage_config::StageConfig,
@@ -69,6 +70,9 @@ pub struct Input<'a> {
     pub nodes: &'a [NodeHealth],
     /// The tracker's tracks, ascending by id, tentative ones included.
     pub tracks: &'a [PersonTrack],
+    /// Probabilities of one, two, … people if somebody is there, by what the room's channels measure of all of them together against
+    /// the empty room; `None` where nothing is measured of it.
+    pub numbers: Option<[f64; MAX_PEOPLE]>,
     /// True if tomography made an image in this cycle, or would have with frames (it has the links that it needs).
     pub tomography_active: bool,
     /// True if the positions that tomography needs are configured.

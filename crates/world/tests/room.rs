@@ -60,6 +60,30 @@ fn people_are_counted_with_their_uncertainty() {
 }
 
 #[test]
+fn who_is_not_tracked_is_counted_where_the_channels_tell() {
+    let numbers = Some([0.05, 0.1, 0.6, 0.25, 0.0, 0.0, 0.0, 0.0]);
+    let one = [track(1, TrackState::Confirmed, 0.99, [2.0, 2.0, 1.0])];
+    let count = |calibration, z: f32, tracks: &[PersonTrack]| {
+        let (hub, _) = settled(calibration, z, tracks);
+        let room: Vec<_> = (0..2)
+            .map(|k| LinkInput { change_z: Some(z), drift_z: Some(z), ..link(k, calibration) })
+            .collect();
+        let input = Input { numbers, tomography_active: false, ..hub.input(&room, tracks) };
+        hub.plan.run(&input, &mut hub.state.clone())
+    };
+    for tracks in [&one[..], &[]] {
+        let verdict = count(EMPTY, 6.0, tracks);
+        assert_eq!(verdict.count.most_probable(), Some(3), "placed or not");
+        let Presence::Known { probability, .. } = verdict.presence else { panic!() };
+        assert!((1.0 - distribution(verdict.count)[0] - f64::from(probability)).abs() < 1e-6);
+    }
+    // Presence alone says whether anybody is there.
+    assert_eq!(count(EMPTY, 0.0, &[]).count.most_probable(), Some(0));
+    // Without an empty room to compare with it is no number of people.
+    assert_eq!(count(READY, 6.0, &one).count, Count::Unknown(UnknownReason::TooFewLinks));
+}
+
+#[test]
 fn zero_is_not_said_by_motion_alone_nor_when_somebody_is_not_placed() {
     let unknown = |v: Verdict| match v.count {
         Count::Unknown(reason) => reason,

@@ -99,6 +99,7 @@ impl Hub {
             links,
             nodes: &[],
             tracks,
+            numbers: None,
             tomography_active: true,
             geometry_known: true,
             fused_motion: Some(1.0),
