@@ -15,7 +15,7 @@ wavewitness_types::stage_config! {
         /// Particles of the search for somebody else.
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
-        per_cycle: u32 = 135, 10, 20000;
+        per_cycle: u32 = 115, 10, 20000;
         /// Time between two windows of a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood for each second since the window before: bins of a Hann window are correlated, and the model is

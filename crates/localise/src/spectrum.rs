@@ -276,21 +276,19 @@ fn ln_product(factors: &[f32]) -> f64 {
 fn fringe_level(window: &Window, powers: &Powers, speed_m_s: f64) -> Lanes {
     let mut level = [0.0; LANES];
     let steps = speed_m_s * RATE_HZ / STEP_HZ;
-    let mut low = 0;
+    let (mut low, mut before) = (0, &window.folded[0]);
     for (k, power) in powers.iter().enumerate() {
-        let high = ((math::min_f64((k + 1) as f64 * steps, SHIFTS as f64) + 0.5) as usize).max(low + 1);
         if low > SHIFTS {
             break;
         }
-        let high = high.min(SHIFTS + 1);
+        let until = math::min_f64((k + 1) as f64 * steps, SHIFTS as f64) + 0.5;
+        let high = (until as usize).max(low + 1);
         let share = power / (high - low) as f32;
-        let sums = |q: usize| &window.sums[q];
-        let (a0, a1) = (sums(SHIFTS + low), sums(SHIFTS + high));
-        let (b0, b1) = (sums(SHIFTS + 1 - high), sums(SHIFTS + 1 - low));
+        let sums = &window.folded[high];
         for m in 0..LANES {
-            level[m] += share * (a1[m] - a0[m] + b1[m] - b0[m]);
+            level[m] += share * (sums[m] - before[m]);
         }
-        low = high;
+        (low, before) = (high, sums);
     }
     level
 }

@@ -47,6 +47,8 @@ pub(crate) struct Window {
     response: Vec<Lanes>,
     /// Sums of the responses to all lower shifts: their differences are responses to a line that sweeps.
     pub sums: Vec<Lanes>,
+    /// The same of lines at both signs of a shift, from 0 on.
+    pub folded: Vec<Lanes>,
     /// Power in every bin of white noise of power one.
     pub noise: Lanes,
     /// What is slow leaves in every bin, by the power of the last function that was taken out.
@@ -161,6 +163,7 @@ impl Window {
             floor: [[1.0; LANES]; SIGNALS],
             response: vec![[0.0; LANES]; 2 * SHIFTS + 1],
             sums: vec![[0.0; LANES]; 2 * SHIFTS + 2],
+            folded: vec![[0.0; LANES]; SHIFTS + 2],
             noise: [1.0; LANES],
             slow: [0.0; LANES],
             peak_hz: None,
@@ -261,6 +264,12 @@ impl Window {
         for q in 0..self.response.len() {
             for m in 0..LANES {
                 self.sums[q + 1][m] = self.sums[q][m] + self.response[q][m];
+            }
+        }
+        for size in 0..=SHIFTS {
+            for m in 0..LANES {
+                let both = self.response[SHIFTS + size][m] + self.response[SHIFTS - size][m];
+                self.folded[size + 1][m] = self.folded[size][m] + both;
             }
         }
         self.slow = [0.0; LANES];

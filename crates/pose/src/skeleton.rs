@@ -161,7 +161,7 @@ impl Moments {
             self.square[k] += share * square[k];
         }
         let variance = math::max_f64(0.0, height2 - mean[2] * mean[2]);
-        self.heights[self.parts] = Part { share, mean: mean[2], variance };
+        self.heights[self.parts] = Part::new(share, mean[2], variance);
         self.parts += 1;
     }
 
