@@ -520,7 +520,8 @@ impl<'a> Walk<'a> {
             w.within(name, |w| {
                 w.u32("paths")?;
                 w.u32("people")?;
-                w.f64s(&["evidence of another, nats"])
+                w.f64s(&["evidence of another, nats"])?;
+                w.option("numbers of people", |w, name| w.within(name, Self::numbers))
             })
         })?;
         self.list("followed", Self::followed)?;
@@ -530,6 +531,11 @@ impl<'a> Walk<'a> {
             w.square("covariance, m²", 3)?;
             w.f64("strength")
         })
+    }
+
+    fn numbers(&mut self) -> Read {
+        (1..=8).try_for_each(|n| self.f64(&format!("probability of {n}")))?;
+        self.f64s(&["level", "what of it is new"])
     }
 
     fn followed(&mut self) -> Read {
