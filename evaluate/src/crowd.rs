@@ -4,7 +4,7 @@
 //! (right, off by one, said against true) stands what it rests on: the level of `wavewitness_localise`, its theory, and how it
 //! scatters within a room and from room to room, which the constants of its chain are taken from. Everything here is **simulated**.
 
-use crate::room::in_threads;
+use crate::room::{THERE_WEIGHT, in_threads};
 use crate::{Failure, Report, Row};
 use wavewitness_engine::{Engine, EngineConfig};
 use wavewitness_fixtures::crowd::{Habits, crowd};
@@ -122,7 +122,7 @@ fn see(seed: u64, people: usize, drift_rad: f64) -> Result<Seen, Failure> {
     let drive = Drive { scene: &scene, config: &config, calibrate_at: Some(CALIBRATE_AT), until };
     let mut seen = Seen::default();
     let mut take = |at: Timestamp, engine: &Engine| {
-        let truth = scene.truth_poses(at).iter().filter(|p| p.weight >= 0.5).count();
+        let truth = scene.truth_poses(at).iter().filter(|p| p.weight >= THERE_WEIGHT).count();
         if truth == 0 {
             return;
         }

@@ -7,7 +7,7 @@
 
 use crate::feature::Steering;
 use crate::fresnel::Fresnel;
-use crate::shade::{Cells, Crossing, HALF_M, HEIGHT_M, Walls, crossings};
+use crate::shade::{Cells, Crossing, HALF_M, Walls, crossings};
 use crate::spectrum::{PAIRS, SIGNALS};
 use core::f64::consts::{FRAC_PI_8, PI};
 use wavewitness_num::math;
@@ -145,8 +145,7 @@ fn smeared(plain: &[Powers], cells: &Cells) -> Vec<Powers> {
 
 /// Both edges of a body beside a leg.
 fn edges(c: &Crossing, walls: &Walls, fresnel: &Fresnel) -> [Edge; 2] {
-    let [low, high] = [-c.z_m, HEIGHT_M - c.z_m].map(|z_m| c.scale(walls) * z_m);
-    let upright = fresnel.strip(low, high);
+    let upright = c.upright(walls, fresnel);
     let upright = upright[0] * upright[0] + upright[1] * upright[1];
     let radii = c.beside_m.abs() * math::sqrt(c.bend / walls.wavelength_m);
     let left = math::max_f64(0.0, math::min_f64(1.0, 2.0 * (1.0 - radii / FADED_RADII)));
@@ -164,6 +163,7 @@ mod tests {
     //! own opposite.
     use super::*;
     use crate::geometry::distance_m;
+    use crate::shade::HEIGHT_M;
     use wavewitness_types::Room;
 
     const WAVELENGTH_M: f64 = 0.123;

@@ -333,6 +333,12 @@ impl Crossing {
     pub fn scale(&self, walls: &Walls) -> f64 {
         math::sqrt(2.0 * self.bend / walls.wavelength_m)
     }
+
+    /// Share of the field that comes by at the body's heights.
+    pub fn upright(&self, walls: &Walls, fresnel: &Fresnel) -> [f64; 2] {
+        let scale = self.scale(walls);
+        fresnel.strip(-scale * self.z_m, scale * (HEIGHT_M - self.z_m))
+    }
 }
 
 /// Where a body is beside the legs of a ray.
@@ -371,7 +377,7 @@ fn lost(corners: &[[f64; 3]], body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel
     for c in crossings(corners, body_m, walls) {
         let scale = c.scale(walls);
         let across = fresnel.strip(scale * (c.beside_m - HALF_M), scale * (c.beside_m + HALF_M));
-        let upright = fresnel.strip(-scale * c.z_m, scale * (HEIGHT_M - c.z_m));
+        let upright = c.upright(walls, fresnel);
         let part = [
             1.0 - (across[0] * upright[0] - across[1] * upright[1]),
             -(across[0] * upright[1] + across[1] * upright[0]),

@@ -7,7 +7,7 @@ use wavewitness_golden::drive::{CALIBRATE_AT, Drive};
 use wavewitness_types::{FallWatch, Gate, Person, PoseFrame, Presence, Timestamp};
 
 /// Who is there: see the definitions of [`crate::room`].
-const THERE_WEIGHT: f64 = 0.5;
+pub(crate) const THERE_WEIGHT: f64 = 0.5;
 
 /// One cycle: what was published, and what is true at its tick.
 #[derive(Clone, Debug, PartialEq)]

@@ -66,6 +66,7 @@ mod testing;
 pub mod told;
 pub mod tracking;
 
+pub(crate) use drive::THERE_WEIGHT;
 pub use drive::{Cycle, run};
 pub use keypoints::{Claim, Joint, Keypoints, Template};
 pub use score::{Score, quantile};

@@ -534,7 +534,7 @@ impl<'a> Walk<'a> {
     }
 
     fn numbers(&mut self) -> Read {
-        (1..=8).try_for_each(|n| self.f64(&format!("probability of {n}")))?;
+        (1..=MAX_PEOPLE).try_for_each(|n| self.f64(&format!("probability of {n}")))?;
         self.f64s(&["level", "what of it is new"])
     }
 
