@@ -130,8 +130,8 @@ impl Body {
         self.evidence < config.disproof
     }
 
-    /// What is said of him, as of `at`.
-    pub fn report(&self, at: Timestamp, config: &Config, room: &Room) -> Followed {
+    /// What is said of him, as of `at`; `more`: probability that somebody is there who isn't followed.
+    pub fn report(&self, at: Timestamp, more: f64, config: &Config, room: &Room) -> Followed {
         let e = self.held.as_ref().unwrap_or(&self.filter.estimate);
         let ahead_s = if self.held.is_some() {
             0.0
@@ -145,7 +145,8 @@ impl Body {
             existence: math::exp(-at.seconds_since(self.shown) / config.stay_s) * (1.0 - UNLIKELY),
             measured: at.seconds_since(self.shown) < MEASURED_S,
         };
-        let factor = config.inflation * config.inflation;
+        let deviation = config.inflation + config.unseen * more;
+        let factor = deviation * deviation;
         let least = config.least_sd_m * config.least_sd_m;
         // A turn is hardly seen before its window is over. At a rate r it leaves r v² ∫ s² ds an axis over that time.
         let unseen_s = LENGTH_S + ahead_s;

@@ -55,6 +55,10 @@ wavewitness_types::stage_config! {
         wander_m: f64 = 0.045, 0.0, 1.0;
         /// How often a particle begins anew anywhere, 1/s.
         lost_hz: f64 = 0.045, 0.0, 5.0;
+        /// Time between two searches for somebody else where nobody else is likely, s …
+        search_s: f64 = 1.0, 0.0, 1.0;
+        /// … which is up to this probability.
+        search_chance: f64 = 0.5, 0.0, 1.0;
         /// Share of what the search sees that is kept from those who are known.
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
@@ -77,7 +81,9 @@ wavewitness_types::stage_config! {
         stay_s: f64 = 600.0, 1.0, 100000.0;
         /// Added to the deviation of each axis, m.
         least_sd_m: f64 = 0.1, 0.0, 2.0;
-        /// Factor on the deviation: what the model lacks.
+        /// Factor on the deviation: what the model lacks …
         inflation: f64 = 0.87, 0.1, 10.0;
+        /// … and what is added to it where somebody is there who isn't followed, by the probability of that: he moves the others.
+        unseen: f64 = 0.35, 0.0, 10.0;
     }
 }

@@ -94,6 +94,11 @@ impl Crowd {
         self.numbers
     }
 
+    /// Probability of more people than these.
+    pub fn chance_of_more_than(&self, people: usize) -> f64 {
+        self.probability.iter().skip(people).sum()
+    }
+
     /// `dt_s` passed, and the paths have been read.
     pub fn look(&mut self, dt_s: f64, paths: &[Path]) {
         let known = paths.iter().filter(|p| p.window.known);

@@ -5,6 +5,7 @@
 //! `e^{−j2πfτ}` has few dimensions, as all delays of a room lie within the resolution of 20 MHz. The three strongest of
 //! them are signals; the fourth is d along b, which the signal strength still tells, if roughly.
 
+use crate::phase::{self, Tones};
 use crate::spectrum::{PAIRS, SIGNALS};
 use core::f64::consts::TAU;
 use wavewitness_num::{C64, complex, math};
@@ -23,12 +24,10 @@ const ITERATIONS: usize = 60;
 const FIRST_M: f64 = -1.0;
 const STEP_M: f64 = 0.25;
 const COUNT: usize = 65;
-/// Excess path at which a baseline's own mean delay lies: its gauge has no mean delay. Rooms spread by 5 to 10 ns.
-const MEAN_EXCESS_M: f64 = 1.5;
 /// Scale of excess paths of bodies, m: what the dimensions are chosen for.
 const TYPICAL_EXCESS_M: f64 = 3.0;
 /// How far the true one may be from it, in steps.
-const SMEAR: usize = 4;
+const SMEAR: usize = 1;
 const LIGHT_M_S: f64 = 299_792_458.0;
 /// Departures of strength beyond this are taken as this, dB.
 const MOST_DB: f64 = 8.0;
@@ -80,9 +79,19 @@ impl Steering {
 
     /// The nearest of a table.
     pub fn of(table: &[Steering], excess_m: f64) -> &Steering {
-        let place = math::max_f64(0.0, (excess_m - FIRST_M) / STEP_M + 0.5);
-        &table[(place as usize).min(table.len() - 1)]
+        &table[nearest(excess_m)]
     }
+}
+
+/// What arrives over an excess path, at a tone, of amplitude one.
+pub(crate) fn arrival(offset_hz: f64, excess_m: f64) -> C64 {
+    complex::unit(-TAU * offset_hz * excess_m / LIGHT_M_S)
+}
+
+/// Where a table has an excess path.
+pub(crate) fn nearest(excess_m: f64) -> usize {
+    let place = math::max_f64(0.0, (excess_m - FIRST_M) / STEP_M + 0.5);
+    (place as usize).min(COUNT - 1)
 }
 
 /// One direction's baseline.
@@ -109,8 +118,12 @@ pub(crate) struct Gauge {
     shapes: Vec<[f64; SHAPES]>,
     noise: [f64; SIGNALS],
     pub table: Vec<Steering>,
+    /// The vectors a of the same delays, as if the room's mean delay were known: real and imaginary parts.
+    pub vectors: Vec<[[f32; 2]; SIGNALS]>,
     /// Received strength of the baseline.
     pub level_dbm: Option<f64>,
+    /// Excess path of the baseline's mean delay, m: its own gauge has none.
+    pub mean_m: f64,
 }
 
 type Real = [f64; REAL];
@@ -159,12 +172,20 @@ impl Gauge {
             shapes: Vec::with_capacity(2 * MAX_TONES),
             noise: [1.0; SIGNALS],
             table: vec![Steering::default(); COUNT],
+            vectors: vec![[[0.0; 2]; SIGNALS]; COUNT],
             level_dbm: None,
+            mean_m: 0.0,
         }
     }
 
     /// Takes a direction's baseline, if it is new. True if all before is void.
-    pub fn adopt(&mut self, direction: usize, baseline: &Baseline, scratch: &mut Scratch) -> bool {
+    pub fn adopt(
+        &mut self,
+        direction: usize,
+        baseline: &Baseline,
+        scratch: &mut Scratch,
+        rays: impl Iterator<Item = (f64, f64)>,
+    ) -> bool {
         let Some(rssi_dbm) = baseline.rssi_dbm else { return false };
         let other = 1 - direction;
         let is_first = self.sides[other].completed.is_none();
@@ -191,11 +212,11 @@ impl Gauge {
             variance += f64::from(v);
         }
         side.variance = variance / math::max_f64(energy, 1e-12);
-        self.rebuild(scratch);
+        self.rebuild(scratch, rays);
         true
     }
 
-    fn rebuild(&mut self, scratch: &mut Scratch) {
+    fn rebuild(&mut self, scratch: &mut Scratch, rays: impl Iterator<Item = (f64, f64)>) {
         let indices = self.grid.indices();
         let (mut levels, mut count, mut variance, mut strength) = (0.0, 0.0, 0.0, 0.0);
         self.base.clear();
@@ -223,6 +244,7 @@ impl Gauge {
         let shape = math::sqrt(math::max_f64(0.5 * variance / count / tones, LEAST_NOISE * LEAST_NOISE));
         let db = math::max_f64(strength / count, LEAST_STRENGTH_DB);
         self.noise = [shape, shape, shape, db * core::f64::consts::LN_10 / 20.0];
+        self.mean_m = phase::mean_m(&self.channel(), rays);
         self.choose_shapes(scratch);
     }
 
@@ -275,9 +297,9 @@ impl Gauge {
     /// A delay's steering vector, and that times j.
     fn steer(&self, n: usize, steering: &mut [C64], turned: &mut [C64]) {
         let norm = 1.0 / math::sqrt(self.base.len() as f64);
-        let delay_s = (FIRST_M + STEP_M * n as f64 - MEAN_EXCESS_M) / LIGHT_M_S;
+        let excess_m = FIRST_M + STEP_M * n as f64;
         for (k, (z, t)) in steering.iter_mut().zip(turned).enumerate() {
-            *z = complex::unit(-TAU * self.grid.offset_hz(k) * delay_s) * norm;
+            *z = arrival(self.grid.offset_hz(k), excess_m - self.mean_m) * norm;
             *t = *z * C64::new(0.0, 1.0);
         }
     }
@@ -336,6 +358,7 @@ impl Gauge {
             let (alpha, beta) = (Gauge::real_dot(base, steering), Gauge::real_dot(base, turned));
             a[SHAPES] = C64::new(0.5 * alpha, -0.5 * beta) / self.noise[SHAPES];
             self.table[n] = Steering::new(&a);
+            self.vectors[n] = a.map(|z| [z.re as f32, z.im as f32]);
         }
         self.smear();
     }
@@ -355,9 +378,15 @@ impl Gauge {
         }
     }
 
-    /// What the strength's signal is in units of.
-    pub fn strength_noise(&self) -> f64 {
-        self.noise[SHAPES]
+    /// The empty room's channel at some tones.
+    pub fn channel(&self) -> Tones {
+        let tones = self.base.len();
+        let scale = math::sqrt(tones as f64 / self.energy);
+        let last = Tones::default().len() - 1;
+        core::array::from_fn(|n| {
+            let k = n * (tones - 1) / last;
+            (self.base[k] * scale, self.grid.offset_hz(k))
+        })
     }
 
     /// A frame's signals in units of their noise.

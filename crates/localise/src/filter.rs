@@ -1,10 +1,11 @@
 //! A particle filter over place and velocity of one body.
 
 use crate::Config;
-use crate::path::{Path, READ_S};
+use crate::path::{Path, READ_S, READINGS};
+use crate::phase::{Loss, Lost};
 use crate::proposal;
 use crate::sequence::Sequence;
-use crate::shade::Shadow;
+use crate::shade::{MOST_RAYS, Shadow};
 use crate::spectrum::{Covariance, Scatter, Sight};
 use crate::window::LENGTH_S;
 use wavewitness_num::math;
@@ -12,6 +13,8 @@ use wavewitness_types::Room;
 
 /// Particles that a body's spectrum is averaged over for the others.
 const SPECTRUM_PARTICLES: usize = 16;
+/// Share of the particles that is left after they have been sieved.
+const KEPT: f64 = 0.5;
 /// Nobody is closer to a wall, m.
 const WALL_M: f64 = 0.15;
 /// Slower is standing, m/s.
@@ -34,11 +37,18 @@ pub(crate) struct Particle {
     pub ln_section: f64,
     /// Weight, normalised after each update.
     pub weight: f64,
+    /// Where it was when the last windows were read, by their number.
+    trail: [[f32; 2]; READINGS],
 }
 
 impl Particle {
     fn is_standing(&self) -> bool {
         self.velocity_m_s[0].abs() + self.velocity_m_s[1].abs() < STANDING_M_S
+    }
+
+    /// Where it was in the middle of what is read.
+    fn read_m(&self) -> [f64; 2] {
+        [0, 1].map(|k| self.at_m[k] - 0.5 * READ_S * self.velocity_m_s[k])
     }
 
     /// Goes on with another velocity since some time within the window: it is seen late.
@@ -84,6 +94,8 @@ pub(crate) struct Filter {
     /// What it shows to others, by path.
     pub spectrum: Vec<Covariance>,
     pub shadows: Vec<Shadow>,
+    /// The newest window of its particles' trails.
+    newest: usize,
 }
 
 /// What is the same for all filters in an update.
@@ -136,6 +148,7 @@ impl Filter {
             estimate: Estimate::default(),
             spectrum: vec![Covariance::zero(); paths],
             shadows: vec![Shadow::none(); paths],
+            newest: 0,
         }
     }
 
@@ -196,10 +209,44 @@ impl Filter {
         }
     }
 
-    /// Begins to weigh the particles.
-    pub fn begin(&mut self) {
+    /// Remembers where the particles are while a window is read; they were there in those they missed, too.
+    fn remember(&mut self, window: usize) {
+        let first = (self.newest + 1).max((window + 1).saturating_sub(READINGS));
+        for p in &mut self.particles {
+            let at_m = p.read_m().map(|x| x as f32);
+            for missed in first..=window {
+                p.trail[missed % READINGS] = at_m;
+            }
+        }
+        self.newest = window;
+    }
+
+    /// Begins to weigh the particles: by what stands in the way of rays first, which costs little. Those that suit it are left
+    /// to be weighed by their windows. Returns how many were sieved so.
+    pub fn begin(
+        &mut self,
+        around: &Surroundings<'_>,
+        shadows: &[Shadow],
+        window: usize,
+        sequence: &mut Sequence,
+    ) -> usize {
+        self.remember(window);
         self.logs.clear();
         self.shades.clear();
+        if around.paths.iter().all(|path| path.reading.power <= 0.0) {
+            return 0;
+        }
+        self.shades.resize(self.particles.len(), 0.0);
+        for (path, others) in around.paths.iter().zip(shadows).filter(|(path, _)| path.reading.power > 0.0) {
+            for (p, shade) in self.particles.iter().zip(&mut self.shades) {
+                *shade += path.shade.at(p.read_m()).ln_likelihood(others, &path.reading);
+            }
+        }
+        let sieved = self.particles.len();
+        if take(&mut self.particles, &self.shades) {
+            self.resample(((KEPT * sieved as f64) as usize).max(1), sequence);
+        }
+        sieved
     }
 
     /// Weighs at most so many more particles by their windows, `others` being the spectra of everybody else and of what nothing
@@ -207,7 +254,7 @@ impl Filter {
     pub fn weigh(
         &mut self,
         around: &Surroundings<'_>,
-        (others, shadows): (&[Covariance], &[Shadow]),
+        others: &[Covariance],
         without: &[f64],
         power: f64,
         most: usize,
@@ -215,7 +262,6 @@ impl Filter {
         let from = self.logs.len();
         let until = (from + most).min(self.particles.len());
         self.logs.resize(until, 0.0);
-        self.shades.resize(until, 0.0);
         self.sections_m2.clear();
         self.sections_m2.extend(self.particles[from..until].iter().map(|p| math::exp(p.ln_section)));
         let mut covariance = Covariance::zero();
@@ -231,15 +277,6 @@ impl Filter {
                 *log += power * (covariance.ln_likelihood(&path.window) - without);
             }
         }
-        for (path, others) in around.paths.iter().zip(shadows) {
-            if path.reading.power <= 0.0 {
-                continue;
-            }
-            for (p, shade) in self.particles[from..until].iter().zip(&mut self.shades[from..]) {
-                let at_m = [0, 1].map(|k| p.at_m[k] - 0.5 * READ_S * p.velocity_m_s[k]);
-                *shade += path.shade.at(at_m).ln_likelihood(others, &path.reading);
-            }
-        }
         until - from
     }
 
@@ -251,26 +288,10 @@ impl Filter {
     /// Takes the weights in. Returns the logarithm of how much better the windows are explained with this body than without.
     pub fn finish(&mut self, least: usize, most: usize, room: &Room, sequence: &mut Sequence) -> f64 {
         let gained = self.gained();
-        let mut best = f64::NEG_INFINITY;
-        for (log, shade) in self.logs.iter().zip(&self.shades) {
-            best = math::max_f64(best, log + shade);
-        }
-        let mut total = 0.0;
-        for ((p, log), shade) in self.particles.iter_mut().zip(&self.logs).zip(&self.shades) {
-            p.weight *= math::exp(log + shade - best);
-            total += p.weight;
-        }
-        if total <= 1e-300 {
-            // Nothing fits: nothing was learnt.
-            let count = self.particles.len() as f64;
-            self.particles.iter_mut().for_each(|p| p.weight = 1.0 / count);
+        if !take(&mut self.particles, &self.logs) {
             return 0.0;
         }
-        let mut squares = 0.0;
-        for p in &mut self.particles {
-            p.weight /= total;
-            squares += p.weight * p.weight;
-        }
+        let squares: f64 = self.particles.iter().map(|p| p.weight * p.weight).sum();
         self.summarise();
         let wanted = self.enough(room).max(least).min(most);
         let count = self.particles.len();
@@ -367,15 +388,55 @@ impl Filter {
                     reached += particles[at].weight;
                 }
                 let p = &particles[at];
-                shadow.add(path.shade.at(p.at_m), 1.0 / SPECTRUM_PARTICLES as f32);
+                shadow.add_one_of_many(path.shade.at(p.at_m), 1.0 / SPECTRUM_PARTICLES as f32);
                 if p.is_standing() {
                     continue;
                 }
                 around.lines(&sight, path, (p, math::exp(p.ln_section)), &none, &mut lines);
                 spectrum.add(&lines, 1.0 / SPECTRUM_PARTICLES as f32);
             }
+            shadow.settle();
         }
     }
+
+    /// Adds what this body takes of a path's rays while it is read.
+    pub fn lose(&self, path: &Path, window: usize, lost: &mut Lost) {
+        let (mut mine, mut rest) = ([Loss::default(); MOST_RAYS], Shadow::none());
+        let mine = &mut mine[..lost.rays.len()];
+        let (mut reached, mut at) = (self.particles[0].weight, 0);
+        for r in 0..SPECTRUM_PARTICLES {
+            let wanted = (r as f64 + 0.5) / SPECTRUM_PARTICLES as f64;
+            while wanted > reached && at + 1 < self.particles.len() {
+                at += 1;
+                reached += self.particles[at].weight;
+            }
+            let at_m = self.particles[at].trail[window % READINGS].map(f64::from);
+            path.shade.lost(at_m, 1.0 / SPECTRUM_PARTICLES as f64, mine, &mut rest);
+        }
+        rest.settle();
+        for (sum, loss) in lost.rays.iter_mut().zip(mine) {
+            let [re, im] = loss.mean;
+            sum.mean[0] += re;
+            sum.mean[1] += im;
+            sum.sharp += re * re + im * im;
+            sum.square += loss.square;
+        }
+        lost.rest.add(&rest, 1.0);
+    }
+}
+
+/// Takes logarithms of likelihoods into the weights, which sum to 1 again. False if nothing fits: then nothing is learnt.
+fn take(particles: &mut [Particle], logs: &[f64]) -> bool {
+    let best = logs.iter().fold(f64::NEG_INFINITY, |best, &log| math::max_f64(best, log));
+    let mut total = 0.0;
+    for (p, log) in particles.iter_mut().zip(logs) {
+        p.weight *= math::exp(log - best);
+        total += p.weight;
+    }
+    let fits = total > 1e-300;
+    let even = 1.0 / particles.len() as f64;
+    particles.iter_mut().for_each(|p| p.weight = if fits { p.weight / total } else { even });
+    fits
 }
 
 /// A velocity that the spectra suggest to somebody at a place, or one at random where they don't.
@@ -402,5 +463,6 @@ fn anywhere(config: &Config, room: &Room, paths: &[Path], weight: f64, sequence:
         velocity_m_s: suggest(config, room, paths, at_m, sequence),
         ln_section: config.ln_section + config.ln_section_sd * sequence.normal(),
         weight,
+        trail: [[at_m[0] as f32, at_m[1] as f32]; READINGS],
     }
 }

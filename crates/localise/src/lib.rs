@@ -5,13 +5,13 @@
 //! particle filter for each person (Gordon, Salmond and Smith 1993) asks of every window of a second how probable the
 //! spectra of all paths are, given a place and a velocity (Whittle 1953), and carries the answer on. What changes slowly
 //! (shadows of reflected rays, 15 dB above the lines of a walker) is regressed out of each window before. It is not lost: the mean of
-//! half a second is asked which rays somebody shadows, where it is new. The models are in `docs/algorithms/localise.md`.
+//! a quarter of a second is asked which rays somebody shadows, where it is new; the phases of these rays are learnt from the empty room's
+//! channel and from those who are followed. The models are in `docs/algorithms/localise.md`.
 //!
 //! The same means tell how many people there are, followed or not ([`Numbers`]).
 //!
-//! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, learns
-//! no empty room, and needs a box-shaped room whose walls reflect. Somebody who stops is
-//! held where he stopped.
+//! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, and needs
+//! a baseline and a box-shaped room whose walls reflect. Somebody who stops is held where he stopped.
 
 mod body;
 mod config;
@@ -22,6 +22,7 @@ mod fresnel;
 mod fringe;
 mod geometry;
 mod path;
+mod phase;
 mod proposal;
 mod room;
 mod sequence;

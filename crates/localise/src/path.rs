@@ -10,7 +10,9 @@ use wavewitness_num::math;
 use wavewitness_types::{Baseline, Room, Samples, Timestamp};
 
 /// What is read of who keeps still is the mean of so long, s, of so many frames at least.
-pub(crate) const READ_S: f64 = 0.5;
+pub(crate) const READ_S: f64 = 0.25;
+/// Readings that are remembered: phases are learnt from the oldest of them, since what comes after it tells, too, where somebody was.
+pub(crate) const READINGS: usize = 9;
 const LEAST_READ: usize = 3;
 /// Squared change of a reading's logarithms below which nothing is new, and what more of it makes all new. (Readings of places
 /// 0.15 m apart differ by half of what any two do.)
@@ -75,6 +77,8 @@ pub(crate) struct Path {
     pub window: Window,
     pub shade: Shade,
     pub reading: Reading,
+    /// It and those before, by the numbers of their windows.
+    pub past: [Reading; READINGS],
     /// Logarithms of the reading that was counted last; zero is the empty room's.
     counted: [f64; SIGNALS],
 }
@@ -89,6 +93,7 @@ impl Path {
             window: Window::new(),
             shade,
             reading: Reading::default(),
+            past: [Reading::default(); READINGS],
             counted: [0.0; SIGNALS],
         }
     }
@@ -105,20 +110,26 @@ impl Path {
     /// The empty room's reading counts as the last one.
     pub fn forget(&mut self) {
         self.counted = [0.0; SIGNALS];
+        self.past = [Reading::default(); READINGS];
     }
 
     /// Reads what stands in the way: each reading counts by what of it is new.
-    pub fn read(&mut self, end: Timestamp, power: f64) {
+    pub fn read(&mut self, end: Timestamp, power: f64, window: usize) {
+        self.reading = self.look(end, power).unwrap_or_default();
+        self.past[window % READINGS] = self.reading;
+    }
+
+    fn look(&mut self, end: Timestamp, power: f64) -> Option<Reading> {
         let samples = self.ring.since(end, READ_S);
-        self.reading = Reading::default();
         if samples.len() < LEAST_READ || !self.shade.known {
-            return;
+            return None;
         }
+        let mut signals = [0.0; SIGNALS];
         let (mut change, mut logs) = (0.0, [0.0; SIGNALS]);
         for k in 0..SIGNALS {
             let sum: f64 = samples.iter().map(|s| f64::from(s.signals[k])).sum();
             let mean = sum / samples.len() as f64;
-            self.reading.signals[k] = mean as f32;
+            signals[k] = mean as f32;
             let size = math::ln(1.0 + 0.5 * mean.abs());
             logs[k] = if mean < 0.0 { -size } else { size };
             change += (logs[k] - self.counted[k]) * (logs[k] - self.counted[k]);
@@ -127,7 +138,7 @@ impl Path {
         for k in 0..SIGNALS {
             self.counted[k] += new * (logs[k] - self.counted[k]);
         }
-        (self.reading.new, self.reading.power) = (new, power * new);
+        Some(Reading { signals, new, power: power * new })
     }
 
     /// Takes a frame; false if it can't be used.
@@ -141,7 +152,7 @@ impl Path {
         scratch: &mut Scratch,
         (config, room): (&Config, &Room),
     ) -> bool {
-        if self.gauge.adopt(direction, baseline, scratch) {
+        if self.gauge.adopt(direction, baseline, scratch, self.shade.rays()) {
             self.ring.clear();
             self.forget();
             if let Some(scale) = self.scattered(config) {
@@ -181,7 +192,7 @@ mod tests {
             let at = Timestamp(end_ns - 475_000_000 + n * 25_000_000);
             path.ring.push(Sample { at, signals: [level + wobble; SIGNALS] });
         }
-        path.read(Timestamp(end_ns), 1.0);
+        path.read(Timestamp(end_ns), 1.0, 0);
         path.reading.power
     }
 
@@ -202,7 +213,7 @@ mod tests {
     fn few_frames_or_no_baseline_are_no_reading() {
         let mut path = path();
         path.ring.push(Sample { at: Timestamp(1_000_000_000), signals: [12.0; SIGNALS] });
-        path.read(Timestamp(1_000_000_000), 1.0);
+        path.read(Timestamp(1_000_000_000), 1.0, 0);
         assert_eq!(path.reading.power, 0.0);
         path.shade.known = false;
         assert_eq!(hear(&mut path, 12.0, 3_000_000_000), 0.0);

@@ -6,9 +6,10 @@ use crate::feature::Scratch;
 use crate::filter::Surroundings;
 use crate::fresnel::Fresnel;
 use crate::geometry::Antenna;
-use crate::path::Path;
+use crate::path::{Path, READINGS};
+use crate::phase::Lost;
 use crate::sequence::Sequence;
-use crate::shade::{Shade, Shadow, Walls};
+use crate::shade::{MOST_RAYS, Shade, Shadow, Walls};
 use crate::spectrum::{Covariance, Scatter};
 use crate::window::LENGTH_S;
 use crate::{Config, MAX_FOLLOWED, MAX_PATHS};
@@ -22,6 +23,11 @@ const LEAST_PATHS: u32 = 3;
 const MOST_IDLE_S: f64 = 5.0;
 /// Particles of a person at least.
 const LEAST_PARTICLES: usize = 150;
+/// What is worked on of a window: the filters, then the rays' phases, then nothing.
+const PHASES: usize = MAX_FOLLOWED + 1;
+const DONE: usize = PHASES + 1;
+/// So many particles are sieved in the time of one that is weighed.
+const SIEVED: usize = 8;
 /// A silence longer than this is not predicted over, s.
 const LONGEST_S: f64 = 1.0;
 
@@ -47,15 +53,20 @@ pub struct State {
     looked: Option<Timestamp>,
     /// Whether a cycle has been left to others since all particles were weighed.
     rested: bool,
-    /// The filter that is worked on, of this window, and whether it is begun.
+    /// What is worked on, of this window, and whether it is begun.
     next: usize,
     begun: bool,
     /// How long the search has found nothing, s.
     idle_s: f64,
-    /// Power of the present window's log-likelihoods.
+    /// Power of the log-likelihoods of the filter that is worked on.
     power: f64,
     numbers: u32,
     crowd: Crowd,
+    lost: Lost,
+    /// Time between the last two windows, s.
+    since_s: f64,
+    /// How many windows there were.
+    windows: usize,
 }
 
 /// What a cycle did.
@@ -95,12 +106,15 @@ impl State {
             scratch: Scratch::new(),
             looked: None,
             rested: false,
-            next: MAX_FOLLOWED + 1,
+            next: DONE,
             begun: false,
             idle_s: 0.0,
             power: 0.0,
             numbers: 0,
             crowd: Crowd::new(),
+            lost: Lost::new(MOST_RAYS),
+            since_s: LENGTH_S,
+            windows: 0,
         }
     }
 }
@@ -153,7 +167,7 @@ impl Plan {
     /// Whether [`Plan::run`] at a time closes a window or weighs particles, if somebody may be there: what else costs much can wait. A
     /// cycle without comes after every window.
     pub fn has_work(&self, at: Timestamp, state: &State) -> bool {
-        state.looked.is_some_and(|then| state.next <= MAX_FOLLOWED || self.is_due(at, then, state))
+        state.looked.is_some_and(|then| state.next < DONE || self.is_due(at, then, state))
     }
 
     fn is_due(&self, at: Timestamp, looked: Timestamp, state: &State) -> bool {
@@ -175,29 +189,31 @@ impl Plan {
             let paths = state.paths.iter().filter(|p| p.ring.is_full(at)).count() as u32;
             return Summary { paths, ..Summary::default() };
         }
-        if state.next > MAX_FOLLOWED {
+        if state.next == DONE {
             if state.looked.is_none_or(|then| self.is_due(at, then, state)) {
                 let since_s = state.looked.map_or(LENGTH_S, |then| at.seconds_since(then));
+                state.windows += 1;
                 for path in &mut state.paths {
                     path.window.look(&path.ring, at);
-                    path.read(at, self.config.shadow);
+                    path.read(at, self.config.shadow, state.windows);
                 }
                 if state.paths.iter().filter(|p| p.window.known).count() as u32 >= LEAST_PATHS {
                     state.crowd.look(since_s, &state.paths);
                 }
-                // Windows overlap: each counts by what is new in it.
-                state.power = self.config.temper * math::min_f64(since_s, LENGTH_S);
-                state.looked = Some(at);
+                (state.looked, state.since_s) = (Some(at), since_s);
                 (state.next, state.begun, state.rested) = (0, false, false);
             } else {
                 state.rested = true;
             }
+        } else if state.next == PHASES {
+            learn(state);
+            state.next = DONE;
         } else if let Some(looked) = state.looked {
             self.work(looked, state);
         }
         let paths = state.paths.iter().filter(|p| p.window.known).count() as u32;
         if paths < LEAST_PATHS {
-            state.next = MAX_FOLLOWED + 1;
+            state.next = DONE;
         }
         self.report(at, paths, state, followed)
     }
@@ -209,25 +225,25 @@ impl Plan {
         state.paths.iter_mut().for_each(Path::forget);
         state.crowd.forget();
         state.bodies[MAX_FOLLOWED].filter.particles.clear();
-        (state.looked, state.next, state.begun, state.rested) = (None, MAX_FOLLOWED + 1, false, false);
+        (state.looked, state.next, state.begun, state.rested) = (None, DONE, false, false);
     }
 
     /// Weighs a cycle's share of particles.
     fn work(&self, looked: Timestamp, state: &mut State) {
         let mut left = self.config.per_cycle as usize;
-        while left > 0 && state.next <= MAX_FOLLOWED {
+        while left > 0 && state.next < PHASES {
             let which = state.next;
-            if which < MAX_FOLLOWED && !state.bodies[which].known {
+            if !state.begun && !self.is_asked(which, looked, state) {
                 state.next += 1;
                 continue;
             }
             if !state.begun {
-                self.begin(which, looked, state);
+                let sieved = self.begin(which, looked, state);
+                left = left.saturating_sub(sieved / SIEVED).max(1);
             }
-            let State { paths, bodies, others, shadows, without, power, .. } = state;
+            let State { paths, bodies, others, without, power, .. } = state;
             let filter = &mut bodies[which].filter;
-            left -=
-                filter.weigh(&self.around(paths), (&others[..paths.len()], shadows), without, *power, left);
+            left -= filter.weigh(&self.around(paths), &others[..paths.len()], without, *power, left);
             if filter.is_weighed() {
                 self.finish(which, state);
                 (state.next, state.begun) = (which + 1, false);
@@ -235,13 +251,25 @@ impl Plan {
         }
     }
 
+    /// Whether a filter is asked in this window. Somebody else is looked for less often while the count says that there is nobody.
+    fn is_asked(&self, which: usize, looked: Timestamp, state: &State) -> bool {
+        if which < MAX_FOLLOWED {
+            return state.bodies[which].known;
+        }
+        let known = state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known).count();
+        let probe = &state.bodies[MAX_FOLLOWED];
+        known == 0
+            || state.crowd.chance_of_more_than(known) > self.config.search_chance
+            || looked.seconds_since(probe.at) >= self.config.search_s - 0.01
+    }
+
     fn around<'a>(&'a self, paths: &'a [Path]) -> Surroundings<'a> {
         let scatter = Scatter::new(&self.config);
         Surroundings { config: &self.config, room: &self.room, paths, scatter }
     }
 
-    /// Moves a filter's particles to the window's end, and adds up what everybody else shows there.
-    fn begin(&self, which: usize, looked: Timestamp, state: &mut State) {
+    /// Moves a filter's particles to the window's end, and adds up what everybody else shows there. Returns how many were sieved.
+    fn begin(&self, which: usize, looked: Timestamp, state: &mut State) -> usize {
         let State { paths, bodies, others, shadows, without, sequence, .. } = state;
         let config = &self.config;
         for (k, (path, other)) in paths.iter().zip(others.iter_mut()).enumerate() {
@@ -268,14 +296,17 @@ impl Plan {
         }
         let body = &mut bodies[which];
         let dt_s = looked.seconds_since(body.at);
+        // Windows overlap: each counts by what is new in it.
+        state.power = config.temper * math::min_f64(dt_s, LENGTH_S);
         if body.filter.particles.is_empty() || dt_s > LONGEST_S && which == MAX_FOLLOWED {
             body.scatter(config, &self.room, paths, sequence);
         } else {
             body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, paths, sequence);
         }
         body.at = looked;
-        body.filter.begin();
+        let around = Surroundings { config, room: &self.room, paths, scatter: Scatter::new(config) };
         state.begun = true;
+        body.filter.begin(&around, shadows, state.windows, sequence)
     }
 
     fn finish(&self, which: usize, state: &mut State) {
@@ -331,10 +362,34 @@ impl Plan {
         let evidence = state.bodies[MAX_FOLLOWED].evidence;
         let numbers = state.crowd.numbers().filter(|_| paths >= LEAST_PATHS);
         let mut summary = Summary { paths, evidence, people: 0, numbers };
+        let known = state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known).count();
+        let more = state.crowd.chance_of_more_than(known);
         for body in state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known && b.travelled) {
-            followed.push(body.report(at, &self.config, &self.room));
+            followed.push(body.report(at, more, &self.config, &self.room));
             summary.people += 1;
         }
         summary
+    }
+}
+
+/// Learns the phases of rays from where everybody was at the oldest reading that is remembered, as is believed now.
+fn learn(state: &mut State) {
+    let oldest = (state.windows + 1) % READINGS;
+    let State { paths, bodies, lost, since_s, .. } = state;
+    let (known, probe) = bodies.split_at(MAX_FOLLOWED);
+    if !known.iter().any(|b| b.known) {
+        return;
+    }
+    for (k, path) in paths.iter_mut().enumerate() {
+        let reading = path.past[oldest];
+        if reading.power <= 0.0 {
+            continue;
+        }
+        lost.clear(path.shade.count());
+        for body in known.iter().filter(|b| b.known) {
+            body.filter.lose(path, oldest, lost);
+        }
+        lost.rest.add(&probe[0].filter.shadows[k], probe[0].chance_of_more() as f32);
+        path.shade.learn(lost, &reading, *since_s);
     }
 }

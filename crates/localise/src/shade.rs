@@ -2,13 +2,14 @@
 //!
 //! A path's static channel is the direct ray and its reflections (image sources: Allen and Berkley 1979; two reflections at
 //! most are taken). A body is an upright strip of absorber: what a ray loses in it is the Fresnel integral over the strip (Babinet;
-//! ITU-R P.526, section 4). The rays' phases are not known, so a loss m of a ray of power P adds `P|m|²` of its delay's
-//! steering to the covariance of the path's mean signals. What the strength loses is known in the mean besides.
+//! ITU-R P.526, section 4). As far as the rays' phases are not known ([`crate::phase`]), a loss m of a ray of power P adds `P|m|²` of its
+//! delay's steering to the covariance of the path's mean signals; as far as they are, it moves their mean.
 
 use crate::feature::{Gauge, Steering};
 use crate::fresnel::Fresnel;
 use crate::fringe::{Fringes, Mixture, Powers};
 use crate::geometry::{Antenna, distance_m};
+use crate::phase::{self, Loss, Lost, Phase};
 use crate::spectrum::{Places, SIGNALS, Scatter};
 use wavewitness_num::math;
 use wavewitness_types::Room;
@@ -17,6 +18,8 @@ use wavewitness_types::Room;
 const SHAPES: usize = SIGNALS - 1;
 /// Entries of a symmetric matrix of three.
 const ENTRIES: usize = 6;
+/// Rays of a path at most: without a reflection, with one, and with two at different surfaces but not floor and ceiling.
+pub(crate) const MOST_RAYS: usize = 1 + 6 + 6 * 5 - 2;
 /// Half the width of a body as an absorber, m, and its height.
 pub(crate) const HALF_M: f64 = 0.15;
 pub(crate) const HEIGHT_M: f64 = 1.5;
@@ -33,8 +36,9 @@ const STRENGTH_FLOOR: f32 = 0.2;
 /// A signal tells how many there are if one body makes more of it than this, in squares of the noise of a frame: a reading's own is a
 /// twentieth.
 const STANDS_OUT: f64 = 0.5;
-/// Share of the expected loss of strength: the reflections that are not taken lose less.
-const MEAN_SHARE: f64 = 0.5;
+/// Part of a reading that has to be new before phases are learnt from it, and of the shadows that are renewed at once.
+const LEAST_NEW: f64 = 0.1;
+const RENEWED: usize = 4;
 /// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
 const FREEDOM: f64 = 20.0;
 const SHAPE_POWER: f64 = 0.25;
@@ -47,14 +51,14 @@ pub(crate) struct Reading {
     pub power: f64,
 }
 
-/// What a body at one place makes of the mean signals: their covariance (strengths are taken as independent of shapes), and the
-/// mean of the strength.
+/// What a body at one place makes of the mean signals: their covariance (strengths are taken as independent of shapes), and their
+/// means.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shadow {
     /// Rows of the lower triangle.
     shape: [f32; ENTRIES],
     strength: f32,
-    mean: f32,
+    means: [f32; SIGNALS],
 }
 
 impl Shadow {
@@ -63,19 +67,57 @@ impl Shadow {
         Shadow::default()
     }
 
-    /// Somebody else's, with a weight.
-    pub fn add(&mut self, other: &Shadow, weight: f32) {
+    /// Adds a weighted mean of covariances and means, and the products of the means.
+    pub fn add_one_of_many(&mut self, other: &Shadow, weight: f32) {
         for (mine, theirs) in self.shape.iter_mut().zip(other.shape) {
             *mine += weight * theirs;
         }
         self.strength += weight * other.strength;
-        self.mean += weight * other.mean;
+        for (mine, theirs) in self.means.iter_mut().zip(other.means) {
+            *mine += weight * theirs;
+        }
+        self.add_products(&other.means, weight);
+    }
+
+    /// Ends a mean of many.
+    pub fn settle(&mut self) {
+        let means = self.means;
+        self.add_products(&means, -1.0);
+    }
+
+    fn add_products(&mut self, m: &[f32; SIGNALS], weight: f32) {
+        let products = [m[0] * m[0], m[1] * m[0], m[1] * m[1], m[2] * m[0], m[2] * m[1], m[2] * m[2]];
+        for (entry, product) in self.shape.iter_mut().zip(products) {
+            *entry += weight * product;
+        }
+        self.strength += weight * m[SHAPES] * m[SHAPES];
+    }
+
+    /// Somebody else's, who is there with a probability.
+    pub fn add(&mut self, other: &Shadow, probability: f32) {
+        self.add_one_of_many(other, probability);
+        self.add_products(&other.means, -probability * probability);
+    }
+
+    /// Of a signal.
+    pub fn mean(&self, signal: usize) -> f64 {
+        f64::from(self.means[signal])
+    }
+
+    /// Covariance of two signals of the shape, or the variance of the strength, with what nothing explains.
+    pub fn with_floor(&self, k: usize, q: usize) -> f64 {
+        if k == SHAPES {
+            return f64::from(self.strength + STRENGTH_FLOOR);
+        }
+        let entry = f64::from(self.shape[k * (k + 1) / 2 + q]);
+        if k == q { entry + f64::from(SHAPE_FLOOR) } else { entry }
     }
 
     /// Mean squares of the signals.
     fn squares(&self) -> [f64; SIGNALS] {
         let [first, _, second, _, _, third] = self.shape.map(f64::from);
-        [first, second, third, f64::from(self.strength) + f64::from(self.mean) * f64::from(self.mean)]
+        let means = self.means.map(|m| f64::from(m) * f64::from(m));
+        [first + means[0], second + means[1], third + means[2], f64::from(self.strength) + means[SHAPES]]
     }
 
     fn add_ray(&mut self, steering: &Steering, power: f32) {
@@ -90,7 +132,8 @@ impl Shadow {
     /// Log-likelihood of a reading with these people in the room, but for a constant.
     pub fn ln_likelihood(&self, others: &Shadow, reading: &Reading) -> f64 {
         let s = |k: usize| f64::from(self.shape[k]) + f64::from(others.shape[k]);
-        let [y0, y1, y2, strength] = reading.signals.map(f64::from);
+        let off = |k: usize| f64::from(reading.signals[k] - self.means[k] - others.means[k]);
+        let [y0, y1, y2, off] = [off(0), off(1), off(2), off(SHAPES)];
         let floor = f64::from(SHAPE_FLOOR);
         // L D Lᵀ.
         let d0 = s(0) + floor;
@@ -104,7 +147,6 @@ impl Shadow {
         let z2 = y2 - l20 * y0 - l21 * z1;
         let shape = y0 * y0 / d0 + z1 * z1 / d1 + z2 * z2 / d2;
         let variance = f64::from(self.strength) + f64::from(others.strength) + f64::from(STRENGTH_FLOOR);
-        let off = strength - f64::from(self.mean) - f64::from(others.mean);
         let t = |quadratic: f64, count: f64| (count + FREEDOM) * math::ln_short(1.0 + quadratic / FREEDOM);
         let shapes = math::ln_short(d0 * d1 * d2) + t(shape, SHAPES as f64);
         let strengths = math::ln_short(variance) + t(off * off / variance, 1.0);
@@ -118,8 +160,10 @@ struct Ray {
     /// Of the static channel's power.
     share: f64,
     excess_m: f64,
-    /// Power and real part of the loss, by cell.
+    /// Real and imaginary part of the loss, by cell.
     loss: Vec<[f32; 2]>,
+    /// At its delay, for a power of one.
+    steering: Steering,
 }
 
 /// Cells of a room.
@@ -161,7 +205,12 @@ impl Cells {
 pub(crate) struct Shade {
     cells: Cells,
     rays: Vec<Ray>,
+    phases: Vec<Phase>,
     shadows: Vec<Shadow>,
+    /// What of them doesn't depend on the rays' phases.
+    rest: Vec<Shadow>,
+    /// The cell from which on shadows are renewed next.
+    oldest: usize,
     /// Mean squares of the signals over all places of one body.
     typical: [f64; SIGNALS],
     fringes: Fringes,
@@ -197,14 +246,17 @@ impl Shade {
                 power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
             }
             let loss = (0..cells.count()).map(|c| lost(corners, cells.middle_m(c), walls, fresnel));
-            rays.push(Ray { share: power, excess_m: length_m - direct_m, loss: loss.collect() });
+            let (excess_m, loss) = (length_m - direct_m, loss.collect());
+            rays.push(Ray { share: power, excess_m, loss, steering: Steering::default() });
         }
         let total: f64 = rays.iter().map(|ray| ray.share).sum();
         rays.iter_mut().for_each(|ray| ray.share /= total);
         let shares = rays.iter().map(|ray| ray.share);
         let fringes = Fringes::new(shares.zip(ways.iter().map(Vec::as_slice)), &cells, walls, fresnel);
         let shadows = vec![Shadow::none(); cells.count()];
-        Shade { cells, rays, shadows, typical: [0.0; SIGNALS], fringes, known: false }
+        let (phases, rest) = (vec![Phase::default(); rays.len()], shadows.clone());
+        let typical = [0.0; SIGNALS];
+        Shade { cells, rays, phases, shadows, rest, oldest: 0, typical, fringes, known: false }
     }
 
     /// Takes a new baseline's steering. `power` over the static channel's is what somebody with 1 m from both antennas scatters.
@@ -217,23 +269,29 @@ impl Shade {
         scatter: &Scatter,
         power: f64,
     ) {
-        self.typical = [0.0; SIGNALS];
-        let share = 1.0 / self.cells.count() as f64;
-        for (c, shadow) in self.shadows.iter_mut().enumerate() {
-            *shadow = Shadow::none();
-            let mut lost = 0.0;
-            for ray in &self.rays {
-                let [power, part] = ray.loss[c];
-                shadow.add_ray(Steering::of(&gauge.table, ray.excess_m), ray.share as f32 * power);
-                lost += ray.share * f64::from(part);
-            }
-            shadow.mean = (-MEAN_SHARE * lost / gauge.strength_noise()) as f32;
+        for (ray, phase) in self.rays.iter_mut().zip(&mut self.phases) {
+            ray.steering = *Steering::of(&gauge.table, ray.excess_m);
+            *phase = Phase::new(gauge, ray.excess_m, ray.share);
+        }
+        phase::begin(
+            &mut self.phases,
+            &gauge.channel(),
+            gauge.mean_m,
+            self.rays.iter().map(|ray| (ray.excess_m, ray.share)),
+        );
+        for (c, rest) in self.rest.iter_mut().enumerate() {
+            *rest = Shadow::none();
             let [x, y] = self.cells.middle_m(c);
             let [p, q] = ends.each_ref().map(|end| end.legs(&[x, y, body_z_m], [0.0; 2]));
             let places = Places::new([&p, &q], direct_m, scatter, SECTION_SHARE * power);
             for (&excess_m, &power) in places.excess_m.iter().zip(&places.power) {
-                shadow.add_ray(Steering::of(&gauge.table, excess_m), power as f32);
+                rest.add_ray(Steering::of(&gauge.table, excess_m), power as f32);
             }
+        }
+        self.renew(self.cells.count());
+        self.typical = [0.0; SIGNALS];
+        let share = 1.0 / self.cells.count() as f64;
+        for shadow in &self.shadows {
             for (mean, square) in self.typical.iter_mut().zip(shadow.squares()) {
                 *mean += share * square;
             }
@@ -259,6 +317,50 @@ impl Shade {
     /// Powers by rate and steering of the fringes of who walks at a place.
     pub fn fringes(&self, at_m: [f64; 2], velocity_m_s: [f64; 2]) -> Option<(&Powers, &Mixture)> {
         self.known.then(|| self.fringes.of(self.cells.of(at_m), velocity_m_s))
+    }
+
+    /// Adds what `weight` of somebody at a place takes, and the rest of what he makes.
+    pub fn lost(&self, at_m: [f64; 2], weight: f64, lost: &mut [Loss], rest: &mut Shadow) {
+        let c = self.cells.of(at_m);
+        for (sum, ray) in lost.iter_mut().zip(&self.rays) {
+            let [re, im] = ray.loss[c].map(f64::from);
+            sum.mean[0] += weight * re;
+            sum.mean[1] += weight * im;
+            sum.square += weight * (re * re + im * im);
+        }
+        rest.add_one_of_many(&self.rest[c], weight as f32);
+    }
+
+    /// Learns the rays' phases from the reading, and renews a part of the shadows.
+    pub fn learn(&mut self, lost: &Lost, reading: &Reading, dt_s: f64) {
+        if self.known && reading.new > LEAST_NEW {
+            phase::learn(&mut self.phases, lost, reading, dt_s);
+        }
+        self.renew(self.cells.count() / RENEWED);
+    }
+
+    /// Brings the next shadows up to what is known of the phases.
+    fn renew(&mut self, count: usize) {
+        for _ in 0..count {
+            let c = self.oldest;
+            let mut shadow = self.rest[c];
+            for (ray, phase) in self.rays.iter().zip(&self.phases) {
+                let [re, im] = ray.loss[c];
+                shadow.add_ray(&ray.steering, ray.share as f32 * phase.unknown() * (re * re + im * im));
+                phase.expect([re, im], &mut shadow.means);
+            }
+            self.shadows[c] = shadow;
+            self.oldest = (c + 1) % self.shadows.len();
+        }
+    }
+
+    /// Excess path in metres and share of the power of each ray.
+    pub fn rays(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.rays.iter().map(|ray| (ray.excess_m, ray.share))
+    }
+
+    pub fn count(&self) -> usize {
+        self.rays.len()
     }
 
     /// What somebody at a place makes.
@@ -371,7 +473,7 @@ fn length_m(corners: &[[f64; 3]]) -> f64 {
     corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum()
 }
 
-/// Power and real part of what a ray loses in a body.
+/// Share of a ray's field that is lost in a body: real and imaginary part.
 fn lost(corners: &[[f64; 3]], body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel) -> [f32; 2] {
     let mut passed = [1.0, 0.0];
     for c in crossings(corners, body_m, walls) {
@@ -384,8 +486,7 @@ fn lost(corners: &[[f64; 3]], body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel
         ];
         passed = [passed[0] * part[0] - passed[1] * part[1], passed[0] * part[1] + passed[1] * part[0]];
     }
-    let missing = 1.0 - passed[0];
-    [(missing * missing + passed[1] * passed[1]) as f32, missing as f32]
+    [(1.0 - passed[0]) as f32, -passed[1] as f32]
 }
 
 #[cfg(test)]
@@ -433,7 +534,8 @@ mod tests {
     fn a_body_takes_most_where_it_stands_in_the_way() {
         let fresnel = Fresnel::new();
         let direct = [ENDS_M[0], ENDS_M[1]];
-        let power = |y_m: f64| lost(&direct, [3.0, y_m], &walls(), &fresnel)[0];
+        let squared = |[re, im]: [f32; 2]| re * re + im * im;
+        let power = |y_m: f64| squared(lost(&direct, [3.0, y_m], &walls(), &fresnel));
         let (on, left, right, far) = (power(0.4), power(0.1), power(0.7), power(3.0));
         assert!((left - right).abs() < 1e-6 * on, "{left}, {right}");
         assert!(on > 0.2 && left < 0.5 * on && far < 0.02 * on, "{on}, {left}, {far}");
@@ -441,11 +543,11 @@ mod tests {
         assert_eq!(lost(&direct, [5.9, 0.4], &walls(), &fresnel), [0.0, 0.0]);
         // A low body leaves a ray over it alone.
         let high = [[0.3, 0.4, 2.5], [5.7, 0.4, 2.5]];
-        assert!(lost(&high, [3.0, 0.4], &walls(), &fresnel)[0] < 0.1 * on);
+        assert!(squared(lost(&high, [3.0, 0.4], &walls(), &fresnel)) < 0.1 * on);
     }
 
     fn somebody(sequence: &mut Sequence) -> Shadow {
-        let mut shadow = Shadow { mean: sequence.normal() as f32, ..Shadow::none() };
+        let mut shadow = Shadow { means: [0.0, 0.0, 0.0, sequence.normal() as f32], ..Shadow::none() };
         for _ in 0..5 {
             let a = [0, 1, 2].map(|_| (3.0 * sequence.normal()) as f32);
             let products = [a[0] * a[0], a[1] * a[0], a[1] * a[1], a[2] * a[0], a[2] * a[1], a[2] * a[2]];
@@ -482,7 +584,7 @@ mod tests {
                     * (cofactors[1] * y[0] * y[1] + cofactors[3] * y[0] * y[2] + cofactors[4] * y[1] * y[2]))
                 / determinant;
             let variance = f64::from(one.strength + other.strength + STRENGTH_FLOOR);
-            let off = y[3] - f64::from(one.mean) - f64::from(other.mean);
+            let off = y[3] - one.mean(SHAPES) - other.mean(SHAPES);
             let t = |q: f64, n: f64| (n + FREEDOM) * math::ln(1.0 + q / FREEDOM);
             let shapes = math::ln(determinant) + t(quadratic, 3.0);
             let expected = -0.35 * (SHAPE_POWER * shapes + math::ln(variance) + t(off * off / variance, 1.0));

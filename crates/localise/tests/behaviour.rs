@@ -242,12 +242,17 @@ fn noise_is_nobody() {
 
 #[test]
 fn nobody_is_followed_where_presence_says_that_nobody_is_there() {
-    follow(5, walker, 8.0, 14.0, |t, followed| {
-        assert!(t > 8.0 || followed.is_empty(), "somebody at {t} s");
-        if t > 13.5 {
-            assert_eq!(followed.len(), 1, "he is not found at {t} s");
-        }
-    });
+    let mut found = 0;
+    for seed in SEEDS {
+        let mut last = 0;
+        follow(seed, walker, 8.0, 14.0, |t, followed| {
+            assert!(t > 8.0 || followed.is_empty(), "seed {seed}: somebody at {t} s");
+            last = followed.len();
+        });
+        found += usize::from(last > 0);
+    }
+    println!("found {found}");
+    assert!(found >= 6, "found within 6 s in {found} of {} draws", SEEDS.len());
 }
 
 #[test]
