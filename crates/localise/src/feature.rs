@@ -26,7 +26,7 @@ const STEP_M: f64 = 0.25;
 const COUNT: usize = 65;
 /// Scale of excess paths of bodies, m: what the dimensions are chosen for.
 const TYPICAL_EXCESS_M: f64 = 3.0;
-/// How far the true one may be from it, in steps.
+/// How far a baseline's mean delay may be from what is taken for it, in steps.
 const SMEAR: usize = 1;
 const LIGHT_M_S: f64 = 299_792_458.0;
 /// Departures of strength beyond this are taken as this, dB.

@@ -243,7 +243,7 @@ impl Filter {
             }
         }
         let sieved = self.particles.len();
-        if take(&mut self.particles, &self.shades) {
+        if take(&mut self.particles, &self.shades).is_some() {
             self.resample(((KEPT * sieved as f64) as usize).max(1), sequence);
         }
         sieved
@@ -287,10 +287,7 @@ impl Filter {
 
     /// Takes the weights in. Returns the logarithm of how much better the windows are explained with this body than without.
     pub fn finish(&mut self, least: usize, most: usize, room: &Room, sequence: &mut Sequence) -> f64 {
-        let gained = self.gained();
-        if !take(&mut self.particles, &self.logs) {
-            return 0.0;
-        }
+        let Some(gained) = take(&mut self.particles, &self.logs) else { return 0.0 };
         let squares: f64 = self.particles.iter().map(|p| p.weight * p.weight).sum();
         self.summarise();
         let wanted = self.enough(room).max(least).min(most);
@@ -299,19 +296,6 @@ impl Filter {
             self.resample(wanted, sequence);
         }
         gained
-    }
-
-    /// Logarithm of the mean likelihood of the windows over that without this body.
-    fn gained(&self) -> f64 {
-        let mut best = f64::NEG_INFINITY;
-        for &log in &self.logs {
-            best = math::max_f64(best, log);
-        }
-        let mut total = 0.0;
-        for (p, log) in self.particles.iter().zip(&self.logs) {
-            total += p.weight * math::exp(log - best);
-        }
-        math::ln(math::max_f64(total, 1e-300)) + best
     }
 
     /// How many particles show this posterior (Fox 2003, eq. 7): with k cells occupied, so many that the Kullback-Leibler
@@ -333,17 +317,9 @@ impl Filter {
 
     /// Systematic resampling (Kitagawa 1996) to `count` particles.
     fn resample(&mut self, count: usize, sequence: &mut Sequence) {
-        let (offset, share) = (sequence.uniform(), 1.0 / count as f64);
+        let (offset, weight) = (sequence.uniform(), 1.0 / count as f64);
         self.spare.clear();
-        let (mut reached, mut at) = (self.particles[0].weight, 0);
-        for r in 0..count {
-            let wanted = (r as f64 + offset) * share;
-            while wanted > reached && at + 1 < self.particles.len() {
-                at += 1;
-                reached += self.particles[at].weight;
-            }
-            self.spare.push(Particle { weight: share, ..self.particles[at] });
-        }
+        self.spare.extend(systematic(&self.particles, count, offset).map(|p| Particle { weight, ..*p }));
         core::mem::swap(&mut self.particles, &mut self.spare);
     }
 
@@ -372,7 +348,6 @@ impl Filter {
 
     /// Averages what this body shows in the present windows.
     pub fn show(&mut self, around: &Surroundings<'_>) {
-        let count = self.particles.len();
         let Filter { particles, spectrum, shadows, .. } = self;
         for ((path, spectrum), shadow) in around.paths.iter().zip(spectrum).zip(shadows) {
             *spectrum = Covariance::zero();
@@ -380,14 +355,7 @@ impl Filter {
             let Some(sight) = around.sight(path) else { continue };
             let none = Covariance::zero();
             let mut lines = Covariance::zero();
-            let (mut reached, mut at) = (particles[0].weight, 0);
-            for r in 0..SPECTRUM_PARTICLES {
-                let wanted = (r as f64 + 0.5) / SPECTRUM_PARTICLES as f64;
-                while wanted > reached && at + 1 < count {
-                    at += 1;
-                    reached += particles[at].weight;
-                }
-                let p = &particles[at];
+            for p in systematic(particles, SPECTRUM_PARTICLES, 0.5) {
                 shadow.add_one_of_many(path.shade.at(p.at_m), 1.0 / SPECTRUM_PARTICLES as f32);
                 if p.is_standing() {
                     continue;
@@ -403,14 +371,8 @@ impl Filter {
     pub fn lose(&self, path: &Path, window: usize, lost: &mut Lost) {
         let (mut mine, mut rest) = ([Loss::default(); MOST_RAYS], Shadow::none());
         let mine = &mut mine[..lost.rays.len()];
-        let (mut reached, mut at) = (self.particles[0].weight, 0);
-        for r in 0..SPECTRUM_PARTICLES {
-            let wanted = (r as f64 + 0.5) / SPECTRUM_PARTICLES as f64;
-            while wanted > reached && at + 1 < self.particles.len() {
-                at += 1;
-                reached += self.particles[at].weight;
-            }
-            let at_m = self.particles[at].trail[window % READINGS].map(f64::from);
+        for p in systematic(&self.particles, SPECTRUM_PARTICLES, 0.5) {
+            let at_m = p.trail[window % READINGS].map(f64::from);
             path.shade.lost(at_m, 1.0 / SPECTRUM_PARTICLES as f64, mine, &mut rest);
         }
         rest.settle();
@@ -425,8 +387,23 @@ impl Filter {
     }
 }
 
-/// Takes logarithms of likelihoods into the weights, which sum to 1 again. False if nothing fits: then nothing is learnt.
-fn take(particles: &mut [Particle], logs: &[f64]) -> bool {
+/// So many particles at even steps of the sum of their weights, the first after `offset` of a step.
+fn systematic(particles: &[Particle], count: usize, offset: f64) -> impl Iterator<Item = &Particle> {
+    let share = 1.0 / count as f64;
+    let (mut reached, mut at) = (particles[0].weight, 0);
+    (0..count).map(move |r| {
+        let wanted = (r as f64 + offset) * share;
+        while wanted > reached && at + 1 < particles.len() {
+            at += 1;
+            reached += particles[at].weight;
+        }
+        &particles[at]
+    })
+}
+
+/// Takes logarithms of likelihoods into the weights, which sum to 1 again. Returns the logarithm of the mean likelihood; `None` if
+/// nothing fits: then nothing is learnt.
+fn take(particles: &mut [Particle], logs: &[f64]) -> Option<f64> {
     let best = logs.iter().fold(f64::NEG_INFINITY, |best, &log| math::max_f64(best, log));
     let mut total = 0.0;
     for (p, log) in particles.iter_mut().zip(logs) {
@@ -436,7 +413,7 @@ fn take(particles: &mut [Particle], logs: &[f64]) -> bool {
     let fits = total > 1e-300;
     let even = 1.0 / particles.len() as f64;
     particles.iter_mut().for_each(|p| p.weight = if fits { p.weight / total } else { even });
-    fits
+    fits.then(|| math::ln(total) + best)
 }
 
 /// A velocity that the spectra suggest to somebody at a place, or one at random where they don't.

@@ -14,7 +14,7 @@ use wavewitness_num::{C64, math};
 
 /// Share of a ray's power that no phase explains: bodies are no strips, and cells no points.
 const UNEXPLAINED: f64 = 0.3;
-/// Share of a phase that is forgotten in a second: rooms change.
+/// Share of a phase that is forgotten in a second in which it is learnt: rooms change where somebody is about.
 const FORGET_HZ: f64 = 1.0 / 1800.0;
 /// Factor on the covariance of what is not explained: readings follow each other, and so do errors of where somebody is.
 const DOUBT: f64 = 3.0;

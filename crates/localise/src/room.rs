@@ -117,6 +117,16 @@ impl State {
             windows: 0,
         }
     }
+
+    /// How many are followed.
+    fn followed(&self) -> usize {
+        self.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known).count()
+    }
+
+    /// Probability, by the count, that somebody is there who isn't followed.
+    fn chance_of_more(&self) -> f64 {
+        self.crowd.chance_of_more_than(self.followed())
+    }
 }
 
 impl Plan {
@@ -256,10 +266,9 @@ impl Plan {
         if which < MAX_FOLLOWED {
             return state.bodies[which].known;
         }
-        let known = state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known).count();
         let probe = &state.bodies[MAX_FOLLOWED];
-        known == 0
-            || state.crowd.chance_of_more_than(known) > self.config.search_chance
+        state.followed() == 0
+            || state.chance_of_more() > self.config.search_chance
             || looked.seconds_since(probe.at) >= self.config.search_s - 0.01
     }
 
@@ -304,9 +313,8 @@ impl Plan {
             body.filter.predict(math::min_f64(dt_s, LONGEST_S), config, &self.room, paths, sequence);
         }
         body.at = looked;
-        let around = Surroundings { config, room: &self.room, paths, scatter: Scatter::new(config) };
         state.begun = true;
-        body.filter.begin(&around, shadows, state.windows, sequence)
+        body.filter.begin(&self.around(paths), shadows, state.windows, sequence)
     }
 
     fn finish(&self, which: usize, state: &mut State) {
@@ -362,8 +370,7 @@ impl Plan {
         let evidence = state.bodies[MAX_FOLLOWED].evidence;
         let numbers = state.crowd.numbers().filter(|_| paths >= LEAST_PATHS);
         let mut summary = Summary { paths, evidence, people: 0, numbers };
-        let known = state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known).count();
-        let more = state.crowd.chance_of_more_than(known);
+        let more = state.chance_of_more();
         for body in state.bodies[..MAX_FOLLOWED].iter().filter(|b| b.known && b.travelled) {
             followed.push(body.report(at, more, &self.config, &self.room));
             summary.people += 1;
@@ -385,7 +392,7 @@ fn learn(state: &mut State) {
         if reading.power <= 0.0 {
             continue;
         }
-        lost.clear(path.shade.count());
+        lost.clear(path.shade.rays().count());
         for body in known.iter().filter(|b| b.known) {
             body.filter.lose(path, oldest, lost);
         }

@@ -36,7 +36,7 @@ const STRENGTH_FLOOR: f32 = 0.2;
 /// A signal tells how many there are if one body makes more of it than this, in squares of the noise of a frame: a reading's own is a
 /// twentieth.
 const STANDS_OUT: f64 = 0.5;
-/// Part of a reading that has to be new before phases are learnt from it, and of the shadows that are renewed at once.
+/// Part of a reading that has to be new before phases are learnt from it, and in how many parts shadows are renewed.
 const LEAST_NEW: f64 = 0.1;
 const RENEWED: usize = 4;
 /// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
@@ -357,10 +357,6 @@ impl Shade {
     /// Excess path in metres and share of the power of each ray.
     pub fn rays(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.rays.iter().map(|ray| (ray.excess_m, ray.share))
-    }
-
-    pub fn count(&self) -> usize {
-        self.rays.len()
     }
 
     /// What somebody at a place makes.
