@@ -336,8 +336,8 @@ impl Plan {
             body.filter.show(&self.around(paths));
             let unseen_s = body.at.seconds_since(body.shown);
             let is_lost = body.is_disproved(config);
-            let alone = bodies[..MAX_FOLLOWED].iter().filter(|b| b.known).count() == 1;
-            bodies[which].known = !is_lost && (alone || unseen_s < config.patience_s);
+            let is_alone = state.followed() == 1;
+            state.bodies[which].known = !is_lost && (is_alone || unseen_s < config.patience_s);
         }
     }
 
