@@ -114,7 +114,7 @@ pub struct Report {
 }
 
 fn number(value: f64) -> String {
-    if value == value.trunc() && value.abs() < 1e6 { format!("{value:.0}") } else { format!("{value:.3}") }
+    if value == value.trunc() && value.abs() < 1e15 { format!("{value:.0}") } else { format!("{value:.3}") }
 }
 
 impl Report {

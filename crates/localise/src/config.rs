@@ -11,7 +11,7 @@ wavewitness_types::stage_config! {
         /// What the antennas radiate, dBm; an error of it is one of the cross-section, which is estimated.
         transmit_dbm: f64 = 15.0, -10.0, 30.0;
         /// Particles of each person at most: who is known well needs fewer.
-        particles: u32 = 500, 50, 5000;
+        particles: u32 = 2000, 50, 5000;
         /// Particles of the search for somebody else.
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
@@ -62,7 +62,7 @@ wavewitness_types::stage_config! {
         /// Share of what the search sees that is kept from those who are known.
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
-        proof: f64 = 18.0, 0.1, 1000.0;
+        proof: f64 = 45.0, 0.1, 1000.0;
         /// … or for the first, of whom presence speaks already …
         first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.

@@ -1,11 +1,12 @@
 //! A particle filter over place and velocity of one body.
 
 use crate::Config;
+use crate::abreast::Readings;
 use crate::path::{Path, READ_S, READINGS};
 use crate::phase::{Loss, Lost};
 use crate::proposal;
 use crate::sequence::Sequence;
-use crate::shade::{MOST_RAYS, Shadow};
+use crate::shade::{MOST_CELLS, MOST_RAYS, Shadow};
 use crate::spectrum::{Covariance, Scatter, Sight};
 use crate::window::LENGTH_S;
 use wavewitness_num::math;
@@ -13,8 +14,11 @@ use wavewitness_types::Room;
 
 /// Particles that a body's spectrum is averaged over for the others.
 const SPECTRUM_PARTICLES: usize = 16;
-/// Share of the particles that is left after they have been sieved.
-const KEPT: f64 = 0.5;
+/// So many particles are carried at most for each that is weighed by its windows, of which there are no more than this.
+const SIEVE: usize = 8;
+const MOST_KEPT: usize = 400;
+/// Factor on the particles of [`Filter::enough`].
+const PLENTY: usize = 4;
 /// Nobody is closer to a wall, m.
 const WALL_M: f64 = 0.15;
 /// Slower is standing, m/s.
@@ -86,14 +90,18 @@ pub(crate) struct Filter {
     pub particles: Vec<Particle>,
     spare: Vec<Particle>,
     logs: Vec<f64>,
-    /// Of what stands in the way: it says where, not whether.
+    /// Of what stands in the way: it says where, not whether. By particle, and by cell where it is computed.
     shades: Vec<f64>,
+    map: Vec<Option<f64>>,
+    readings: Readings,
     sections_m2: Vec<f64>,
     /// Of the last finished update.
     pub estimate: Estimate,
     /// What it shows to others, by path.
     pub spectrum: Vec<Covariance>,
     pub shadows: Vec<Shadow>,
+    /// Cells that were asked at its last begin.
+    pub asked: usize,
     /// The newest window of its particles' trails.
     newest: usize,
 }
@@ -144,10 +152,13 @@ impl Filter {
             spare: Vec::with_capacity(most),
             logs: Vec::with_capacity(most),
             shades: Vec::with_capacity(most),
+            map: Vec::with_capacity(MOST_CELLS),
+            readings: Readings::new(),
             sections_m2: Vec::with_capacity(most),
             estimate: Estimate::default(),
             spectrum: vec![Covariance::zero(); paths],
             shadows: vec![Shadow::none(); paths],
+            asked: 0,
             newest: 0,
         }
     }
@@ -221,36 +232,58 @@ impl Filter {
         self.newest = window;
     }
 
-    /// Begins to weigh the particles: by what stands in the way of rays first, which costs little. Those that suit it are left
-    /// to be weighed by their windows. Returns how many were sieved so.
+    /// Begins to weigh the particles: by what stands in the way of rays first, which costs little, and `stood`, a log-likelihood of
+    /// those that stand. Those that suit it are left to be weighed by their windows. Who stands costs nothing there: where nothing is
+    /// new he keeps what is believed of him as it is.
     pub fn begin(
         &mut self,
         around: &Surroundings<'_>,
         shadows: &[Shadow],
+        stood: f64,
         window: usize,
         sequence: &mut Sequence,
-    ) -> usize {
+    ) {
         self.remember(window);
         self.logs.clear();
+        self.asked = 0;
+        let count = self.particles.len();
+        // Who may be anywhere is not found by few: half of what shows the posterior.
+        let kept = (self.enough(around.room) / 2).max(count / SIEVE).min(count / 2).clamp(1, MOST_KEPT);
         self.shades.clear();
-        if around.paths.iter().all(|path| path.reading.power <= 0.0) {
-            return 0;
+        self.shades.extend(self.particles.iter().map(|p| if p.is_standing() { stood } else { 0.0 }));
+        let new = self.read(around, shadows);
+        let fits = take(&mut self.particles, &self.shades).is_some();
+        if fits && new || self.particles.iter().filter(|p| !p.is_standing()).count() > kept {
+            self.resample(kept, sequence);
         }
-        self.shades.resize(self.particles.len(), 0.0);
-        for (path, others) in around.paths.iter().zip(shadows).filter(|(path, _)| path.reading.power > 0.0) {
-            for (p, shade) in self.particles.iter().zip(&mut self.shades) {
-                *shade += path.shade.at(p.read_m()).ln_likelihood(others, &path.reading);
+    }
+
+    /// Adds to the shades what the readings say. True if they say anything new.
+    fn read(&mut self, around: &Surroundings<'_>, shadows: &[Shadow]) -> bool {
+        if !self.readings.gather(around.paths, shadows) {
+            return false;
+        }
+        let cells = around.paths[0].shade.cells();
+        self.map.clear();
+        self.map.resize(cells.count(), None);
+        for p in &self.particles {
+            self.map[cells.of(p.read_m())] = Some(0.0);
+        }
+        // In their order, as they lie in memory.
+        for (cell, shade) in self.map.iter_mut().enumerate() {
+            if let Some(shade) = shade {
+                *shade = self.readings.ln_likelihood(around.paths, cell);
+                self.asked += 1;
             }
         }
-        let sieved = self.particles.len();
-        if take(&mut self.particles, &self.shades).is_some() {
-            self.resample(((KEPT * sieved as f64) as usize).max(1), sequence);
+        for (p, shade) in self.particles.iter().zip(&mut self.shades) {
+            *shade += self.map[cells.of(p.read_m())].unwrap_or_default();
         }
-        sieved
+        true
     }
 
     /// Weighs at most so many more particles by their windows, `others` being the spectra of everybody else and of what nothing
-    /// explains, and `without` their log-likelihoods. Returns how many were left to weigh.
+    /// explains, and `without` their log-likelihoods. Returns how many were left to weigh. Who stands shows nothing and isn't counted.
     pub fn weigh(
         &mut self,
         around: &Surroundings<'_>,
@@ -260,7 +293,11 @@ impl Filter {
         most: usize,
     ) -> usize {
         let from = self.logs.len();
-        let until = (from + most).min(self.particles.len());
+        let (mut until, mut walking) = (from, 0);
+        while until < self.particles.len() && walking < most {
+            walking += usize::from(!self.particles[until].is_standing());
+            until += 1;
+        }
         self.logs.resize(until, 0.0);
         self.sections_m2.clear();
         self.sections_m2.extend(self.particles[from..until].iter().map(|p| math::exp(p.ln_section)));
@@ -277,7 +314,7 @@ impl Filter {
                 *log += power * (covariance.ln_likelihood(&path.window) - without);
             }
         }
-        until - from
+        walking
     }
 
     /// True if all particles are weighed.
@@ -290,7 +327,7 @@ impl Filter {
         let Some(gained) = take(&mut self.particles, &self.logs) else { return 0.0 };
         let squares: f64 = self.particles.iter().map(|p| p.weight * p.weight).sum();
         self.summarise();
-        let wanted = self.enough(room).max(least).min(most);
+        let wanted = (PLENTY * self.enough(room)).max(least).min(most);
         let count = self.particles.len();
         if squares * count as f64 > 2.0 || wanted > count || 2 * wanted < count {
             self.resample(wanted, sequence);

@@ -13,6 +13,7 @@
 //! What this crate does not do: it says nothing of somebody who was never seen to move, makes no track identities, and needs
 //! a baseline and a box-shaped room whose walls reflect. Somebody who stops is held where he stopped.
 
+mod abreast;
 mod body;
 mod config;
 mod crowd;

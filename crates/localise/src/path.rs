@@ -79,6 +79,8 @@ pub(crate) struct Path {
     pub reading: Reading,
     /// It and those before, by the numbers of their windows.
     pub past: [Reading; READINGS],
+    /// Whether there were frames enough for the newest one.
+    pub is_read: bool,
     /// Logarithms of the reading that was counted last; zero is the empty room's.
     counted: [f64; SIGNALS],
 }
@@ -94,6 +96,7 @@ impl Path {
             shade,
             reading: Reading::default(),
             past: [Reading::default(); READINGS],
+            is_read: false,
             counted: [0.0; SIGNALS],
         }
     }
@@ -115,7 +118,9 @@ impl Path {
 
     /// Reads what stands in the way: each reading counts by what of it is new.
     pub fn read(&mut self, end: Timestamp, power: f64, window: usize) {
-        self.reading = self.look(end, power).unwrap_or_default();
+        let reading = self.look(end, power);
+        self.is_read = reading.is_some();
+        self.reading = reading.unwrap_or_default();
         self.past[window % READINGS] = self.reading;
     }
 

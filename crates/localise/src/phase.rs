@@ -71,13 +71,10 @@ impl Phase {
         (self.variance + UNEXPLAINED) as f32
     }
 
-    /// Adds the signals that a loss is expected to make.
-    pub fn expect(&self, [re, im]: [f32; 2], means: &mut [f32; SIGNALS]) {
+    /// What each signal is expected to be by the real and the imaginary part of a loss.
+    pub fn expected(&self) -> [[f32; 2]; SIGNALS] {
         let [x, y] = self.mean.map(|part| part as f32);
-        let turned = [re * x - im * y, re * y + im * x];
-        for (mean, z) in means.iter_mut().zip(&self.steering) {
-            *mean += z[0] * turned[0] - z[1] * turned[1];
-        }
+        self.steering.map(|[re, im]| [re * x - im * y, -(re * y + im * x)])
     }
 
     /// Rows of the linear model: a signal by both parts of the phase.
@@ -457,9 +454,8 @@ mod tests {
         let mut phase = nothing_known(&mut sequence)[0];
         phase.mean = two(&mut sequence);
         let loss = two(&mut sequence);
-        let mut means = [0.0; SIGNALS];
-        phase.expect(loss.map(|x| x as f32), &mut means);
-        for (k, &mean) in means.iter().enumerate() {
+        for (k, by) in phase.expected().into_iter().enumerate() {
+            let mean = by[0] * loss[0] as f32 + by[1] * loss[1] as f32;
             let row = phase.row(k, loss);
             let expected = row[0] * phase.mean[0] + row[1] * phase.mean[1];
             assert!(

@@ -5,6 +5,7 @@
 //! ITU-R P.526, section 4). As far as the rays' phases are not known ([`crate::phase`]), a loss m of a ray of power P adds `P|m|²` of its
 //! delay's steering to the covariance of the path's mean signals; as far as they are, it moves their mean.
 
+use crate::abreast::PARTS;
 use crate::feature::{Gauge, Steering};
 use crate::fresnel::Fresnel;
 use crate::fringe::{Fringes, Mixture, Powers};
@@ -15,9 +16,9 @@ use wavewitness_num::math;
 use wavewitness_types::Room;
 
 /// Signals of the channel's shape.
-const SHAPES: usize = SIGNALS - 1;
+pub(crate) const SHAPES: usize = SIGNALS - 1;
 /// Entries of a symmetric matrix of three.
-const ENTRIES: usize = 6;
+pub(crate) const ENTRIES: usize = 6;
 /// Rays of a path at most: without a reflection, with one, and with two at different surfaces but not floor and ceiling.
 pub(crate) const MOST_RAYS: usize = 1 + 6 + 6 * 5 - 2;
 /// Half the width of a body as an absorber, m, and its height.
@@ -27,21 +28,24 @@ pub(crate) const HEIGHT_M: f64 = 1.5;
 const END_SHARE: f64 = 0.02;
 /// Nor closer to an antenna, m.
 const LEAST_M: f64 = 0.2;
-/// Most cells, and their least length, m.
-const MOST_CELLS: f64 = 700.0;
-const CELL_M: f64 = 0.2;
+/// Most cells of shadows, and their least length, m: a ray's loss turns by up to 17 rad for each metre aside, half a metre beside it.
+pub(crate) const MOST_CELLS: usize = 3000;
+const CELL_M: f64 = 0.1;
+/// The same of fringes, which are averaged over the way of a window.
+const MOST_FRINGE_CELLS: f64 = 700.0;
+const FRINGE_CELL_M: f64 = 0.2;
 /// Variance of mean signals that nothing explains: of the shapes and of the strength, in units of the noise.
-const SHAPE_FLOOR: f32 = 4.0;
-const STRENGTH_FLOOR: f32 = 0.2;
+pub(crate) const SHAPE_FLOOR: f32 = 4.0;
+pub(crate) const STRENGTH_FLOOR: f32 = 0.2;
 /// A signal tells how many there are if one body makes more of it than this, in squares of the noise of a frame: a reading's own is a
 /// twentieth.
 const STANDS_OUT: f64 = 0.5;
 /// Part of a reading that has to be new before phases are learnt from it, and in how many parts shadows are renewed.
 const LEAST_NEW: f64 = 0.1;
-const RENEWED: usize = 4;
+const RENEWED: usize = 16;
 /// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
-const FREEDOM: f64 = 20.0;
-const SHAPE_POWER: f64 = 0.25;
+pub(crate) const FREEDOM: f32 = 20.0;
+pub(crate) const SHAPE_POWER: f32 = 0.25;
 
 /// Means of a path's signals, the share of them that is new, and the power of their likelihood.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,6 +117,12 @@ impl Shadow {
         if k == q { entry + f64::from(SHAPE_FLOOR) } else { entry }
     }
 
+    /// Rows of the shape's lower triangle, the strength's variance, and the means.
+    pub fn parts(&self) -> [f32; PARTS] {
+        let ([a, b, c, d, e, f], [p, q, r, s]) = (self.shape, self.means);
+        [a, b, c, d, e, f, self.strength, p, q, r, s]
+    }
+
     /// Mean squares of the signals.
     fn squares(&self) -> [f64; SIGNALS] {
         let [first, _, second, _, _, third] = self.shape.map(f64::from);
@@ -129,7 +139,19 @@ impl Shadow {
         self.strength += 2.0 * power * diagonal[SHAPES];
     }
 
-    /// Log-likelihood of a reading with these people in the room, but for a constant.
+    fn add_part(&mut self, part: &Part, [re, im]: [f32; 2]) {
+        let power = re * re + im * im;
+        for (entry, p) in self.shape.iter_mut().zip(part.shape) {
+            *entry += power * p;
+        }
+        self.strength += power * part.strength;
+        for (mean, [by_re, by_im]) in self.means.iter_mut().zip(part.mean) {
+            *mean += by_re * re + by_im * im;
+        }
+    }
+
+    /// Log-likelihood of a reading with these people in the room, but for a constant: the reference of [`crate::abreast`].
+    #[cfg(test)]
     pub fn ln_likelihood(&self, others: &Shadow, reading: &Reading) -> f64 {
         let s = |k: usize| f64::from(self.shape[k]) + f64::from(others.shape[k]);
         let off = |k: usize| f64::from(reading.signals[k] - self.means[k] - others.means[k]);
@@ -147,23 +169,40 @@ impl Shadow {
         let z2 = y2 - l20 * y0 - l21 * z1;
         let shape = y0 * y0 / d0 + z1 * z1 / d1 + z2 * z2 / d2;
         let variance = f64::from(self.strength) + f64::from(others.strength) + f64::from(STRENGTH_FLOOR);
-        let t = |quadratic: f64, count: f64| (count + FREEDOM) * math::ln_short(1.0 + quadratic / FREEDOM);
+        let t = |quadratic: f64, count: f64| {
+            let freedom = f64::from(FREEDOM);
+            (count + freedom) * math::ln_short(1.0 + quadratic / freedom)
+        };
         let shapes = math::ln_short(d0 * d1 * d2) + t(shape, SHAPES as f64);
         let strengths = math::ln_short(variance) + t(off * off / variance, 1.0);
-        -0.5 * reading.power * (SHAPE_POWER * shapes + strengths)
+        -0.5 * reading.power * (f64::from(SHAPE_POWER) * shapes + strengths)
     }
 }
 
-/// A ray of the empty room, and what a body in each cell takes of it.
+/// A ray of the empty room.
 #[derive(Clone, Debug)]
 struct Ray {
     /// Of the static channel's power.
     share: f64,
     excess_m: f64,
-    /// Real and imaginary part of the loss, by cell.
-    loss: Vec<[f32; 2]>,
     /// At its delay, for a power of one.
     steering: Steering,
+}
+
+/// What a loss of a ray makes of the signals, as far as its phase is not known and as far as it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    shape: [f32; ENTRIES],
+    strength: f32,
+    mean: [[f32; 2]; SIGNALS],
+}
+
+impl Part {
+    fn of(ray: &Ray, phase: &Phase) -> Part {
+        let mut unknown = Shadow::none();
+        unknown.add_ray(&ray.steering, ray.share as f32 * phase.unknown());
+        Part { shape: unknown.shape, strength: unknown.strength, mean: phase.expected() }
+    }
 }
 
 /// Cells of a room.
@@ -175,9 +214,9 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    fn new(room: &Room) -> Cells {
+    pub fn new(room: &Room, least_m: f64, most: f64) -> Cells {
         let size = [0, 1].map(|k| room.max_m[k] - room.min_m[k]);
-        let step_m = math::max_f64(CELL_M, math::sqrt(size[0] * size[1] / MOST_CELLS));
+        let step_m = math::max_f64(least_m, math::sqrt(size[0] * size[1] / most));
         let counts = size.map(|length_m| ((length_m / step_m) as usize).max(1));
         Cells { from_m: [room.min_m[0], room.min_m[1]], step_m, counts }
     }
@@ -204,7 +243,10 @@ impl Cells {
 #[derive(Clone, Debug)]
 pub(crate) struct Shade {
     cells: Cells,
+    fringe_cells: Cells,
     rays: Vec<Ray>,
+    /// Real and imaginary part of what a body takes, by cell and ray.
+    losses: Vec<[f32; 2]>,
     phases: Vec<Phase>,
     shadows: Vec<Shadow>,
     /// What of them doesn't depend on the rays' phases.
@@ -235,7 +277,8 @@ pub(crate) struct Walls {
 impl Shade {
     /// The rays between two antennas. All memory is taken here.
     pub fn new(ends_m: [[f64; 3]; 2], walls: &Walls, fresnel: &Fresnel) -> Shade {
-        let cells = Cells::new(&walls.room);
+        let cells = Cells::new(&walls.room, CELL_M, MOST_CELLS as f64);
+        let fringe_cells = Cells::new(&walls.room, FRINGE_CELL_M, MOST_FRINGE_CELLS);
         let direct_m = math::max_f64(distance_m(ends_m[0], ends_m[1]), LEAST_M);
         let mut rays: Vec<Ray> = Vec::new();
         let ways = corners(ends_m, &walls.room);
@@ -245,18 +288,32 @@ impl Shade {
             for corner in &corners[1..corners.len() - 1] {
                 power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
             }
-            let loss = (0..cells.count()).map(|c| lost(corners, cells.middle_m(c), walls, fresnel));
-            let (excess_m, loss) = (length_m - direct_m, loss.collect());
-            rays.push(Ray { share: power, excess_m, loss, steering: Steering::default() });
+            rays.push(Ray { share: power, excess_m: length_m - direct_m, steering: Steering::default() });
         }
         let total: f64 = rays.iter().map(|ray| ray.share).sum();
         rays.iter_mut().for_each(|ray| ray.share /= total);
+        let losses = (0..cells.count())
+            .flat_map(|c| ways.iter().map(move |corners| (c, corners)))
+            .map(|(c, corners)| lost(corners, cells.middle_m(c), walls, fresnel))
+            .collect();
         let shares = rays.iter().map(|ray| ray.share);
-        let fringes = Fringes::new(shares.zip(ways.iter().map(Vec::as_slice)), &cells, walls, fresnel);
+        let fringes = Fringes::new(shares.zip(ways.iter().map(Vec::as_slice)), &fringe_cells, walls, fresnel);
         let shadows = vec![Shadow::none(); cells.count()];
         let (phases, rest) = (vec![Phase::default(); rays.len()], shadows.clone());
         let typical = [0.0; SIGNALS];
-        Shade { cells, rays, phases, shadows, rest, oldest: 0, typical, fringes, known: false }
+        Shade {
+            cells,
+            fringe_cells,
+            rays,
+            losses,
+            phases,
+            shadows,
+            rest,
+            oldest: 0,
+            typical,
+            fringes,
+            known: false,
+        }
     }
 
     /// Takes a new baseline's steering. `power` over the static channel's is what somebody with 1 m from both antennas scatters.
@@ -316,14 +373,14 @@ impl Shade {
 
     /// Powers by rate and steering of the fringes of who walks at a place.
     pub fn fringes(&self, at_m: [f64; 2], velocity_m_s: [f64; 2]) -> Option<(&Powers, &Mixture)> {
-        self.known.then(|| self.fringes.of(self.cells.of(at_m), velocity_m_s))
+        self.known.then(|| self.fringes.of(self.fringe_cells.of(at_m), velocity_m_s))
     }
 
     /// Adds what `weight` of somebody at a place takes, and the rest of what he makes.
     pub fn lost(&self, at_m: [f64; 2], weight: f64, lost: &mut [Loss], rest: &mut Shadow) {
         let c = self.cells.of(at_m);
-        for (sum, ray) in lost.iter_mut().zip(&self.rays) {
-            let [re, im] = ray.loss[c].map(f64::from);
+        for (sum, loss) in lost.iter_mut().zip(self.losses_in(c)) {
+            let [re, im] = loss.map(f64::from);
             sum.mean[0] += weight * re;
             sum.mean[1] += weight * im;
             sum.square += weight * (re * re + im * im);
@@ -339,15 +396,22 @@ impl Shade {
         self.renew(self.cells.count() / RENEWED);
     }
 
+    /// What a body in a cell takes of each ray.
+    fn losses_in(&self, cell: usize) -> &[[f32; 2]] {
+        &self.losses[cell * self.rays.len()..][..self.rays.len()]
+    }
+
     /// Brings the next shadows up to what is known of the phases.
     fn renew(&mut self, count: usize) {
+        let mut parts = [Part::default(); MOST_RAYS];
+        for ((part, ray), phase) in parts.iter_mut().zip(&self.rays).zip(&self.phases) {
+            *part = Part::of(ray, phase);
+        }
         for _ in 0..count {
             let c = self.oldest;
             let mut shadow = self.rest[c];
-            for (ray, phase) in self.rays.iter().zip(&self.phases) {
-                let [re, im] = ray.loss[c];
-                shadow.add_ray(&ray.steering, ray.share as f32 * phase.unknown() * (re * re + im * im));
-                phase.expect([re, im], &mut shadow.means);
+            for (part, &loss) in parts.iter().zip(self.losses_in(c)) {
+                shadow.add_part(part, loss);
             }
             self.shadows[c] = shadow;
             self.oldest = (c + 1) % self.shadows.len();
@@ -357,6 +421,15 @@ impl Shade {
     /// Excess path in metres and share of the power of each ray.
     pub fn rays(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.rays.iter().map(|ray| (ray.excess_m, ray.share))
+    }
+
+    pub fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    /// What somebody in a cell makes.
+    pub fn in_cell(&self, cell: usize) -> &Shadow {
+        &self.shadows[cell]
     }
 
     /// What somebody at a place makes.
@@ -492,6 +565,22 @@ mod tests {
     use super::*;
     use crate::sequence::Sequence;
 
+    impl Shadow {
+        /// Of chance.
+        pub fn drawn(sequence: &mut Sequence) -> Shadow {
+            let mut shadow = Shadow { means: [0.0, 0.0, 0.0, sequence.normal() as f32], ..Shadow::none() };
+            for _ in 0..5 {
+                let a = [0, 1, 2].map(|_| (3.0 * sequence.normal()) as f32);
+                let products = [a[0] * a[0], a[1] * a[0], a[1] * a[1], a[2] * a[0], a[2] * a[1], a[2] * a[2]];
+                for (entry, p) in shadow.shape.iter_mut().zip(products) {
+                    *entry += p;
+                }
+                shadow.strength += 2.0 * a[0] * a[0];
+            }
+            shadow
+        }
+    }
+
     const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
     const ENDS_M: [[f64; 3]; 2] = [[0.3, 0.4, 0.9], [5.7, 0.4, 1.1]];
 
@@ -542,24 +631,11 @@ mod tests {
         assert!(squared(lost(&high, [3.0, 0.4], &walls(), &fresnel)) < 0.1 * on);
     }
 
-    fn somebody(sequence: &mut Sequence) -> Shadow {
-        let mut shadow = Shadow { means: [0.0, 0.0, 0.0, sequence.normal() as f32], ..Shadow::none() };
-        for _ in 0..5 {
-            let a = [0, 1, 2].map(|_| (3.0 * sequence.normal()) as f32);
-            let products = [a[0] * a[0], a[1] * a[0], a[1] * a[1], a[2] * a[0], a[2] * a[1], a[2] * a[2]];
-            for (entry, p) in shadow.shape.iter_mut().zip(products) {
-                *entry += p;
-            }
-            shadow.strength += 2.0 * a[0] * a[0];
-        }
-        shadow
-    }
-
     #[test]
     fn the_likelihood_is_that_of_its_definition() {
         let mut sequence = Sequence::new();
         for _ in 0..50 {
-            let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
+            let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
             let signals = [0, 1, 2, 3].map(|_| (8.0 * sequence.normal()) as f32);
             let reading = Reading { signals, power: 0.7, ..Reading::default() };
             let mut c = [0.0; ENTRIES];
@@ -581,9 +657,10 @@ mod tests {
                 / determinant;
             let variance = f64::from(one.strength + other.strength + STRENGTH_FLOOR);
             let off = y[3] - one.mean(SHAPES) - other.mean(SHAPES);
-            let t = |q: f64, n: f64| (n + FREEDOM) * math::ln(1.0 + q / FREEDOM);
+            let t = |q: f64, n: f64| (n + f64::from(FREEDOM)) * math::ln(1.0 + q / f64::from(FREEDOM));
             let shapes = math::ln(determinant) + t(quadratic, 3.0);
-            let expected = -0.35 * (SHAPE_POWER * shapes + math::ln(variance) + t(off * off / variance, 1.0));
+            let expected =
+                -0.35 * (f64::from(SHAPE_POWER) * shapes + math::ln(variance) + t(off * off / variance, 1.0));
             let found = one.ln_likelihood(&other, &reading);
             assert!((found - expected).abs() < 1e-3 * expected.abs() + 1e-3, "{found} for {expected}");
         }
@@ -606,7 +683,7 @@ mod tests {
     #[test]
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
-        let (one, other) = (somebody(&mut sequence), somebody(&mut sequence));
+        let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
         let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0 };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");

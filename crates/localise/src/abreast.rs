@@ -1,0 +1,158 @@
+//! Readings of many paths, side by side: how likely a place is by eight of them is computed at once.
+
+use crate::MAX_PATHS;
+use crate::path::Path;
+use crate::shade::{ENTRIES, FREEDOM, Reading, SHAPE_FLOOR, SHAPE_POWER, SHAPES, STRENGTH_FLOOR, Shadow};
+use crate::spectrum::SIGNALS;
+use wavewitness_num::math;
+
+const ABREAST: usize = 8;
+type Lanes = [f32; ABREAST];
+/// Entries of a covariance, the strength's variance and the means.
+pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
+
+/// What is new of all paths, and what everybody else makes of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Readings(Vec<Eight>);
+
+/// Of up to eight paths; where there are fewer the rest has no power.
+#[derive(Clone, Debug)]
+struct Eight {
+    count: usize,
+    paths: [usize; ABREAST],
+    /// Signals less the means of everybody else.
+    signals: [Lanes; SIGNALS],
+    /// Of everybody else, with what nothing explains.
+    others: [Lanes; ENTRIES + 1],
+    power: Lanes,
+}
+
+impl Eight {
+    fn none() -> Eight {
+        let mut others = [[0.0; ABREAST]; ENTRIES + 1];
+        for k in [0, 2, 5] {
+            others[k] = [SHAPE_FLOOR; ABREAST];
+        }
+        others[ENTRIES] = [STRENGTH_FLOOR; ABREAST];
+        let signals = [[0.0; ABREAST]; SIGNALS];
+        Eight { count: 0, paths: [0; ABREAST], signals, others, power: [0.0; ABREAST] }
+    }
+
+    /// The first of them.
+    fn of(path: usize, reading: &Reading, other: &Shadow) -> Eight {
+        let mut eight = Eight::none();
+        eight.put(path, reading, other);
+        eight
+    }
+
+    /// Another one; there are fewer than eight.
+    fn put(&mut self, path: usize, reading: &Reading, other: &Shadow) {
+        let (lane, parts) = (self.count, other.parts());
+        (self.paths[lane], self.power[lane]) = (path, reading.power as f32);
+        for (lanes, part) in self.others.iter_mut().zip(parts) {
+            lanes[lane] += part;
+        }
+        for (q, lanes) in self.signals.iter_mut().enumerate() {
+            lanes[lane] = reading.signals[q] - parts[ENTRIES + 1 + q];
+        }
+        self.count += 1;
+    }
+}
+
+impl Readings {
+    /// All memory is taken here.
+    pub fn new() -> Readings {
+        Readings(Vec::with_capacity(MAX_PATHS.div_ceil(ABREAST)))
+    }
+
+    /// Takes what is new of the paths. True if anything is.
+    pub fn gather(&mut self, paths: &[Path], others: &[Shadow]) -> bool {
+        self.0.clear();
+        for (k, (path, other)) in paths.iter().zip(others).enumerate() {
+            if path.reading.power <= 0.0 {
+                continue;
+            }
+            match self.0.last_mut() {
+                Some(eight) if eight.count < ABREAST => eight.put(k, &path.reading, other),
+                _ => self.0.push(Eight::of(k, &path.reading, other)),
+            }
+        }
+        !self.0.is_empty()
+    }
+
+    /// Log-likelihood of all of them with somebody in a cell, but for a constant.
+    pub fn ln_likelihood(&self, paths: &[Path], cell: usize) -> f64 {
+        let mut total = 0.0;
+        for eight in &self.0 {
+            let mut parts = [[0.0; ABREAST]; PARTS];
+            for (lane, &k) in eight.paths[..eight.count].iter().enumerate() {
+                for (lanes, part) in parts.iter_mut().zip(paths[k].shade.in_cell(cell).parts()) {
+                    lanes[lane] = part;
+                }
+            }
+            total += weigh(eight, &parts);
+        }
+        total
+    }
+}
+
+/// See `Shadow::ln_likelihood`, which is the same in double precision for one path.
+fn weigh(eight: &Eight, parts: &[Lanes; PARTS]) -> f64 {
+    let mut logs = [0.0; ABREAST];
+    for lane in 0..ABREAST {
+        let s = |k: usize| parts[k][lane] + eight.others[k][lane];
+        let y = |k: usize| eight.signals[k][lane] - parts[ENTRIES + 1 + k][lane];
+        // L D Lᵀ; pivots are at least what nothing explains, but for rounding.
+        let pivot = |d: f32| math::max_f32(d, SHAPE_FLOOR);
+        let d0 = pivot(s(0));
+        let l10 = s(1) / d0;
+        let d1 = pivot(s(2) - l10 * s(1));
+        let l20 = s(3) / d0;
+        let e21 = s(4) - l20 * s(1);
+        let l21 = e21 / d1;
+        let d2 = pivot(s(5) - l20 * s(3) - l21 * e21);
+        let z0 = y(0);
+        let z1 = y(1) - l10 * z0;
+        let z2 = y(2) - l20 * z0 - l21 * z1;
+        let shape = z0 * z0 / d0 + z1 * z1 / d1 + z2 * z2 / d2;
+        let variance = s(ENTRIES);
+        let off = y(SHAPES);
+        let t = |quadratic: f32, count: usize| {
+            (count as f32 + FREEDOM) * math::ln_short_f32(1.0 + quadratic / FREEDOM)
+        };
+        let shapes = math::ln_short_f32(d0 * d1 * d2) + t(shape, SHAPES);
+        let strengths = math::ln_short_f32(variance) + t(off * off / variance, 1);
+        logs[lane] = -0.5 * eight.power[lane] * (SHAPE_POWER * shapes + strengths);
+    }
+    logs.iter().map(|&log| f64::from(log)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that eight at once are one after the other.
+    use super::*;
+    use crate::sequence::Sequence;
+
+    #[test]
+    fn side_by_side_is_the_sum_of_each() {
+        let mut sequence = Sequence::new();
+        for count in 1..=ABREAST {
+            let mut eight = Eight::none();
+            let mut parts = [[0.0; ABREAST]; PARTS];
+            let mut expected = 0.0;
+            for lane in 0..count {
+                let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
+                let signals = [0; SIGNALS].map(|_| (10.0 * sequence.normal()) as f32);
+                let power = sequence.uniform();
+                let reading = Reading { signals, power, ..Reading::default() };
+                eight.put(lane, &reading, &other);
+                for (lanes, part) in parts.iter_mut().zip(one.parts()) {
+                    lanes[lane] = part;
+                }
+                expected += one.ln_likelihood(&other, &reading);
+            }
+            let found = weigh(&eight, &parts);
+            assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} for {expected}");
+        }
+    }
+}
