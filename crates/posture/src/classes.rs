@@ -53,6 +53,35 @@ impl Fallen {
     }
 }
 
+/// So long after the last motion its end still tells something new, s.
+const SETTLED_S: f64 = 1.0;
+
+/// What the features say while nothing moves: their mean since it settled. Who keeps still keeps his posture, so what changes is
+/// noise, and a posture that came and went with it would move his joints.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rest {
+    still_s: f64,
+    mean: [f64; PostureClass::COUNT],
+}
+
+impl Rest {
+    /// Takes in what is seen, `dt` seconds after the last time.
+    pub fn step(
+        &mut self,
+        seen: &[f64; PostureClass::COUNT],
+        is_still: bool,
+        dt: f64,
+    ) -> [f64; PostureClass::COUNT] {
+        self.still_s = if is_still { self.still_s + dt } else { 0.0 };
+        let settled_s = self.still_s - SETTLED_S;
+        let share = if settled_s > dt { dt / settled_s } else { 1.0 };
+        for (mean, seen) in self.mean.iter_mut().zip(seen) {
+            *mean += share * (seen - *mean);
+        }
+        self.mean
+    }
+}
+
 /// Probability of each class from the features alone. Falling is not among the classes: it is over when it is known.
 pub(crate) fn probability(
     network: &Network<CLASS_UNITS, CLASSES>,
@@ -65,7 +94,7 @@ pub(crate) fn probability(
 
 #[cfg(test)]
 mod tests {
-    //! Guards that probabilities are some, and that a fall is remembered until somebody walks.
+    //! Guards that probabilities are some, that they settle where nothing moves, and that a fall is remembered until somebody walks.
     use super::*;
     use crate::weights::CLASS;
 
@@ -88,6 +117,18 @@ mod tests {
             assert!(p.iter().all(|x| (0.0..=1.0).contains(x)), "{p:?}");
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
         }
+    }
+
+    #[test]
+    fn what_flickers_settles_until_something_moves() {
+        let (stands, lies) = ([1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0]);
+        let mut rest = Rest::default();
+        let said: Vec<f64> =
+            (0..400).map(|k| rest.step(if k % 4 == 0 { &lies } else { &stands }, true, 0.05)[0]).collect();
+        assert!(said[..19].contains(&0.0) && said[..19].contains(&1.0), "{:?}", &said[..19]);
+        assert!(said[200..].iter().all(|p| (p - 0.75).abs() < 0.02), "{:?}", &said[200..]);
+        assert_eq!(rest.step(&lies, false, 0.05), lies, "at once where something moves");
+        assert_eq!(rest.step(&stands, true, 0.05), stands, "and for a second after");
     }
 
     #[test]

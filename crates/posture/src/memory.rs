@@ -1,7 +1,7 @@
 //! What is concluded from looks, cycle by cycle. `evaluate posture-train` judges new weights by this, so that what it scores is
 //! what runs.
 
-use crate::classes::{self, Fallen};
+use crate::classes::{self, Fallen, Rest};
 use crate::falls::Falls;
 use crate::look::{History, Look, recent};
 use crate::{Config, Plan, Verdict};
@@ -11,6 +11,7 @@ use wavewitness_types::{FallWatch, NoPosture, Posture, PostureClass, Timestamp, 
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     history: History,
+    rest: Rest,
     fallen: Fallen,
     falls: Falls,
     now: Timestamp,
@@ -38,6 +39,7 @@ impl Plan {
         memory.now = memory.now.max(at);
         memory.history.push(look, since_ns);
         if !memory.history.is_full() {
+            memory.rest = Rest::default();
             let fall = self.watch(at, Some(unknown), &memory.falls);
             return Verdict { fall, look, ..Verdict::NOTHING };
         }
@@ -56,7 +58,7 @@ impl Plan {
             memory.fallen.fall(f64::from(fall.probability));
         }
         let seen = classes::probability(&self.weights.class, &features);
-        let probability = memory.fallen.step(&seen, dt);
+        let probability = memory.fallen.step(&memory.rest.step(&seen, is_still, dt), dt);
         let doubt = evidence.is_none().then_some(UnknownReason::Gaps);
         Verdict {
             posture: published(&self.config, &probability),
