@@ -49,6 +49,9 @@ enum Command {
         /// The first of them
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=1_000_000_000))]
         first_seed: u64,
+        /// How many nodes the room has: four near its corners, the others at the middles of its walls
+        #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(4..=8))]
+        nodes: u8,
         /// Only the scene of this title in the tables (`falls`, `daily life`); may be repeated
         #[arg(long, value_name = "TITLE")]
         only: Vec<String>,
@@ -151,11 +154,12 @@ fn main() -> ExitCode {
             let extent = if *short { training::Extent::Short } else { training::Extent::Full };
             train(extent, keep.clone(), write.as_deref(), *markdown, cli.json)
         }
-        (Some(Command::Room { suite, seeds, first_seed, only, settings, markdown, write }), _) => {
+        (Some(Command::Room { suite, seeds, first_seed, nodes, only, settings, markdown, write }), _) => {
             let request = Request {
                 suite: *suite,
                 first_seed: *first_seed,
                 seeds: *seeds,
+                nodes: usize::from(*nodes),
                 draw: plot.is_some(),
                 only: only.clone(),
                 settings: settings.clone(),

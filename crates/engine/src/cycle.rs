@@ -465,10 +465,10 @@ impl Engine {
         }
         self.hashers.add(Stage::Tomography, &outcome);
         let is_followed = self.follow(at);
-        let is_placed = self.place(at);
+        self.place(at);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
-        let summary = if is_followed && !is_placed {
-            // What is followed has its own model's error in its covariance.
+        let summary = if is_followed {
+            // However many paths there are: what the follower reads is more than strengths. What is followed has its own model's error in its covariance.
             self.work.model_error_m = 0.0;
             self.plans.pose.follow(at, &self.work.followed, &mut self.states.pose)
         } else {
@@ -500,9 +500,8 @@ impl Engine {
         answers
     }
 
-    /// People by the likelihood of places, instead of the image's, where strengths tell it: then true.
-    fn place(&mut self, at: Timestamp) -> bool {
-        let mut answers = false;
+    /// People by the likelihood of places, instead of the image's, where strengths tell it.
+    fn place(&mut self, at: Timestamp) {
         let dt_s = self.work.placed.map_or(0.0, |then| at.seconds_since(then));
         self.work.placed = Some(at);
         let room = locating::Room {
@@ -514,7 +513,7 @@ impl Engine {
             let observations = self.states.phase_align.observations();
             let located = &mut self.work.located;
             let trusted = |link: LinkId| is_trusted(&self.work.rejected_at, link, at);
-            answers = plan.run(
+            let answers = plan.run(
                 dt_s,
                 &self.work.links,
                 observations.iter().filter(|o| trusted(o.link)),
@@ -529,7 +528,6 @@ impl Engine {
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.locating.as_ref(), |s, state| state.canonical(s));
-        answers
     }
 
     fn conclude(&mut self, at: Timestamp, cycle: CycleIndex) {

@@ -88,6 +88,8 @@ pub struct Request {
     pub first_seed: u64,
     /// How many.
     pub seeds: u64,
+    /// Nodes of the room, 4 to 8.
+    pub nodes: usize,
     /// Whether to draw the runs of one and two people.
     pub draw: bool,
     /// Scenes by their titles; empty: all of the suite's.

@@ -1,4 +1,5 @@
-//! What is run: a scene for each question, all in the mesh's room of four nodes with the impairments of an ordinary day.
+//! What is run: a scene for each question, all in the mesh's room of four nodes (or more, if asked for) with the impairments of an
+//! ordinary day.
 
 use super::Request;
 use super::activity::{PART_S, daily, falls};
@@ -116,7 +117,7 @@ pub fn jobs(request: &Request) -> Vec<Job> {
         out.push(Job { question: Question::Daily, scene: daily(seed, seconds), seed });
     }
     out.retain(|job| request.only.is_empty() || request.only.contains(&job.title()));
-    out
+    out.into_iter().map(|job| Job { scene: job.scene.with_nodes(request.nodes), ..job }).collect()
 }
 
 /// People of chance who are scored for so many seconds.
@@ -257,6 +258,7 @@ mod tests {
                 suite: Suite::Full,
                 first_seed: 1,
                 seeds,
+                nodes: 4,
                 draw: false,
                 only: Vec::new(),
                 settings: Vec::new(),
@@ -292,8 +294,15 @@ mod tests {
     #[test]
     fn only_what_is_asked_for_is_run() {
         let only = vec!["falls".to_owned(), "still person".to_owned()];
-        let request =
-            Request { suite: Suite::Quick, first_seed: 1, seeds: 2, draw: false, only, settings: Vec::new() };
+        let request = Request {
+            suite: Suite::Quick,
+            first_seed: 1,
+            seeds: 2,
+            nodes: 4,
+            draw: false,
+            only,
+            settings: Vec::new(),
+        };
         let titles: Vec<String> = jobs(&request).iter().map(Job::title).collect();
         assert_eq!(titles, ["still person", "still person", "falls", "falls"]);
     }

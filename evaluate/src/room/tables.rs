@@ -43,6 +43,9 @@ pub fn reports(request: &Request, jobs: &[Job], scores: &[Score]) -> Vec<Report>
         request.first_seed,
         request.first_seed + request.seeds - 1
     ));
+    if request.nodes != 4 {
+        first.notes.push(format!("{} nodes instead of 4", request.nodes));
+    }
     if !request.only.is_empty() {
         first.notes.push(format!("only: {}", request.only.join(", ")));
     }
@@ -385,6 +388,7 @@ mod tests {
             suite: Suite::Quick,
             first_seed: 5,
             seeds: 2,
+            nodes: 4,
             draw: false,
             only: Vec::new(),
             settings: Vec::new(),
