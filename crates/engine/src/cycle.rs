@@ -468,7 +468,8 @@ impl Engine {
         self.place(at);
         self.hashers.add(Stage::Tomography, self.work.detections.as_slice());
         let summary = if is_followed {
-            // However many paths there are: what the follower reads is more than strengths. What is followed has its own model's error in its covariance.
+            // However many paths there are: what the follower reads is more than strengths. It has its own model's error in its
+            // covariance.
             self.work.model_error_m = 0.0;
             self.plans.pose.follow(at, &self.work.followed, &mut self.states.pose)
         } else {

@@ -2,14 +2,14 @@
 
 use crate::MAX_PATHS;
 use crate::path::Path;
-use crate::shade::{ENTRIES, FREEDOM, Reading, SHAPE_FLOOR, SHAPE_POWER, SHAPES, STRENGTH_FLOOR, Shadow};
+use crate::shade::{
+    ENTRIES, FREEDOM, PARTS, Reading, SHAPE_FLOOR, SHAPE_POWER, SHAPES, STRENGTH_FLOOR, Shadow,
+};
 use crate::spectrum::SIGNALS;
 use wavewitness_num::math;
 
 const ABREAST: usize = 8;
 type Lanes = [f32; ABREAST];
-/// Entries of a covariance, the strength's variance and the means.
-pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
 
 /// What is new of all paths, and what everybody else makes of it.
 #[derive(Clone, Debug)]

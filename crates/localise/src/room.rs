@@ -247,31 +247,28 @@ impl Plan {
 
     /// Weighs a cycle's share of particles.
     fn work(&self, looked: Timestamp, state: &mut State) {
-        let mut left = self.config.per_cycle as usize;
+        let all = self.config.per_cycle as usize;
+        let mut left = all;
         while left > 0 && state.next < DONE {
             let which = state.next;
             if which == PHASES {
-                if left < LEARNT.min(self.config.per_cycle as usize) {
-                    break;
+                if left >= LEARNT.min(all) {
+                    learn(state);
+                    state.next = DONE;
                 }
-                learn(state);
-                state.next = DONE;
                 break;
             }
-            if !state.begun && !self.is_asked(which, looked, state) {
-                state.next += 1;
-                continue;
-            }
             if !state.begun {
+                if !self.is_asked(which, looked, state) {
+                    state.next += 1;
+                    continue;
+                }
                 let filter = &state.bodies[which].filter;
                 // It can't be done by halves.
-                if left < self.config.per_cycle as usize
-                    && cost_of(filter.particles.len(), filter.asked) > left
-                {
+                if left < all && cost_of(filter.particles.len(), filter.asked) > left {
                     break;
                 }
-                let cost = self.begin(which, looked, state);
-                left = left.saturating_sub(cost);
+                left = left.saturating_sub(self.begin(which, looked, state));
             }
             let State { paths, bodies, others, without, power, .. } = state;
             let filter = &mut bodies[which].filter;

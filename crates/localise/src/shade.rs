@@ -5,7 +5,6 @@
 //! ITU-R P.526, section 4). As far as the rays' phases are not known ([`crate::phase`]), a loss m of a ray of power P adds `P|m|²` of its
 //! delay's steering to the covariance of the path's mean signals; as far as they are, it moves their mean.
 
-use crate::abreast::PARTS;
 use crate::feature::{Gauge, Steering};
 use crate::fresnel::Fresnel;
 use crate::fringe::{Fringes, Mixture, Powers};
@@ -19,6 +18,8 @@ use wavewitness_types::Room;
 pub(crate) const SHAPES: usize = SIGNALS - 1;
 /// Entries of a symmetric matrix of three.
 pub(crate) const ENTRIES: usize = 6;
+/// These entries, the strength's variance and the means.
+pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
 /// Rays of a path at most: without a reflection, with one, and with two at different surfaces but not floor and ceiling.
 pub(crate) const MOST_RAYS: usize = 1 + 6 + 6 * 5 - 2;
 /// Half the width of a body as an absorber, m, and its height.
@@ -32,7 +33,7 @@ const LEAST_M: f64 = 0.2;
 pub(crate) const MOST_CELLS: usize = 3000;
 const CELL_M: f64 = 0.1;
 /// The same of fringes, which are averaged over the way of a window.
-const MOST_FRINGE_CELLS: f64 = 700.0;
+const MOST_FRINGE_CELLS: usize = 700;
 const FRINGE_CELL_M: f64 = 0.2;
 /// Variance of mean signals that nothing explains: of the shapes and of the strength, in units of the noise.
 pub(crate) const SHAPE_FLOOR: f32 = 4.0;
@@ -214,9 +215,9 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    pub fn new(room: &Room, least_m: f64, most: f64) -> Cells {
+    pub fn new(room: &Room, least_m: f64, most: usize) -> Cells {
         let size = [0, 1].map(|k| room.max_m[k] - room.min_m[k]);
-        let step_m = math::max_f64(least_m, math::sqrt(size[0] * size[1] / most));
+        let step_m = math::max_f64(least_m, math::sqrt(size[0] * size[1] / most as f64));
         let counts = size.map(|length_m| ((length_m / step_m) as usize).max(1));
         Cells { from_m: [room.min_m[0], room.min_m[1]], step_m, counts }
     }
@@ -277,7 +278,7 @@ pub(crate) struct Walls {
 impl Shade {
     /// The rays between two antennas. All memory is taken here.
     pub fn new(ends_m: [[f64; 3]; 2], walls: &Walls, fresnel: &Fresnel) -> Shade {
-        let cells = Cells::new(&walls.room, CELL_M, MOST_CELLS as f64);
+        let cells = Cells::new(&walls.room, CELL_M, MOST_CELLS);
         let fringe_cells = Cells::new(&walls.room, FRINGE_CELL_M, MOST_FRINGE_CELLS);
         let direct_m = math::max_f64(distance_m(ends_m[0], ends_m[1]), LEAST_M);
         let mut rays: Vec<Ray> = Vec::new();
@@ -571,11 +572,7 @@ mod tests {
             let mut shadow = Shadow { means: [0.0, 0.0, 0.0, sequence.normal() as f32], ..Shadow::none() };
             for _ in 0..5 {
                 let a = [0, 1, 2].map(|_| (3.0 * sequence.normal()) as f32);
-                let products = [a[0] * a[0], a[1] * a[0], a[1] * a[1], a[2] * a[0], a[2] * a[1], a[2] * a[2]];
-                for (entry, p) in shadow.shape.iter_mut().zip(products) {
-                    *entry += p;
-                }
-                shadow.strength += 2.0 * a[0] * a[0];
+                shadow.add_products(&[a[0], a[1], a[2], core::f32::consts::SQRT_2 * a[0]], 1.0);
             }
             shadow
         }
