@@ -16,6 +16,8 @@ wavewitness_types::stage_config! {
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
         per_cycle: u32 = 115, 10, 20000;
+        /// So many for each path, if that is more: many paths show many people, each of whom has to be asked in every window.
+        per_path: u32 = 10, 0, 1000;
         /// Time between two windows of a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood for each second since the window before: bins of a Hann window are correlated, and the model is
@@ -63,6 +65,8 @@ wavewitness_types::stage_config! {
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
         proof: f64 = 45.0, 0.1, 1000.0;
+        /// … and so many times more as the count says that nobody else is, by the probability of that …
+        uncounted: f64 = 10.0, 0.0, 1000.0;
         /// … or for the first, of whom presence speaks already …
         first_proof: f64 = 3.0, 0.1, 1000.0;
         /// … who is known to this, m.
@@ -85,5 +89,37 @@ wavewitness_types::stage_config! {
         inflation: f64 = 0.87, 0.1, 10.0;
         /// … and what is added to it where somebody is there who isn't followed, by the probability of that: he moves the others.
         unseen: f64 = 0.35, 0.0, 10.0;
+    }
+}
+
+impl Config {
+    /// Particles that a cycle weighs among so many paths.
+    pub(crate) fn share(&self, paths: usize) -> usize {
+        self.per_cycle.max(self.per_path * paths as u32) as usize
+    }
+
+    /// Evidence in nats that somebody else is to be shown by, beside others or as the first one; `more`: probability, by the count, that
+    /// somebody is there whom nobody follows.
+    pub(crate) fn wanted(&self, beside: bool, more: f64) -> f64 {
+        if beside { self.proof * (1.0 + self.uncounted * (1.0 - more)) } else { self.first_proof }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards what more paths and the count change.
+    use super::*;
+
+    #[test]
+    fn who_is_not_counted_has_to_show_more() {
+        let config = Config { proof: 40.0, uncounted: 10.0, first_proof: 3.0, ..Config::default() };
+        assert_eq!([1.0, 0.5, 0.0].map(|more| config.wanted(true, more)), [40.0, 240.0, 440.0]);
+        assert_eq!([1.0, 0.0].map(|more| config.wanted(false, more)), [3.0, 3.0], "presence speaks for him");
+    }
+
+    #[test]
+    fn more_paths_take_more_particles() {
+        let config = Config { per_cycle: 115, per_path: 10, ..Config::default() };
+        assert_eq!([3, 6, 11, 12, 28].map(|paths| config.share(paths)), [115, 115, 115, 120, 280]);
     }
 }

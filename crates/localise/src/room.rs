@@ -247,7 +247,7 @@ impl Plan {
 
     /// Weighs a cycle's share of particles.
     fn work(&self, looked: Timestamp, state: &mut State) {
-        let all = self.config.per_cycle as usize;
+        let all = self.config.share(state.paths.len());
         let mut left = all;
         while left > 0 && state.next < DONE {
             let which = state.next;
@@ -369,6 +369,7 @@ impl Plan {
 
     /// Takes up whoever the search found.
     fn meet(&self, state: &mut State) {
+        let more = state.chance_of_more();
         let State { paths, bodies, sequence, idle_s, numbers, .. } = state;
         let (known, probe) = bodies.split_at_mut(MAX_FOLLOWED);
         let probe = &mut probe[0];
@@ -379,8 +380,8 @@ impl Plan {
         }
         let e = probe.filter.estimate;
         let near = |b: &Body| b.known && b.filter.estimate.distance_m(&e) < self.config.apart_m;
-        let proof = if known.iter().any(|b| b.known) { self.config.proof } else { self.config.first_proof };
-        if probe.evidence < proof || e.sd_m() > self.config.proof_sd_m || known.iter().any(near) {
+        let wanted = self.config.wanted(known.iter().any(|b| b.known), more);
+        if probe.evidence < wanted || e.sd_m() > self.config.proof_sd_m || known.iter().any(near) {
             return;
         }
         if let Some(free) = known.iter_mut().find(|b| !b.known) {
