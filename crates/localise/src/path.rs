@@ -182,12 +182,15 @@ mod tests {
 
     const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
 
-    fn path() -> Path {
-        let ends_m = [[0.3, 0.4, 1.4], [5.7, 0.4, 1.8]];
-        let walls = Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 };
-        let mut shade = Shade::new(ends_m, &walls, &Fresnel::new());
-        shade.known = true;
-        Path::new(ends_m.map(|at_m| Antenna::new(at_m, &ROOM)), shade)
+    impl Path {
+        /// Whose shadows are known.
+        pub fn along_a_wall() -> Path {
+            let ends_m = [[0.3, 0.4, 1.4], [5.7, 0.4, 1.8]];
+            let walls = Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 };
+            let mut shade = Shade::new(ends_m, &walls, &Fresnel::new());
+            shade.known = true;
+            Path::new(ends_m.map(|at_m| Antenna::new(at_m, &ROOM)), shade)
+        }
     }
 
     /// Half a second of a level, then a look.
@@ -203,7 +206,7 @@ mod tests {
 
     #[test]
     fn who_keeps_still_counts_once() {
-        let mut path = path();
+        let mut path = Path::along_a_wall();
         assert_eq!(hear(&mut path, 0.2, 10_000_000_000), 0.0, "an empty room");
         assert_eq!(hear(&mut path, 12.0, 11_000_000_000), 1.0, "somebody");
         for n in 12..20 {
@@ -216,7 +219,7 @@ mod tests {
 
     #[test]
     fn few_frames_or_no_baseline_are_no_reading() {
-        let mut path = path();
+        let mut path = Path::along_a_wall();
         path.ring.push(Sample { at: Timestamp(1_000_000_000), signals: [12.0; SIGNALS] });
         path.read(Timestamp(1_000_000_000), 1.0, 0);
         assert_eq!(path.reading.power, 0.0);

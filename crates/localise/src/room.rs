@@ -369,7 +369,7 @@ impl Plan {
 
     /// Takes up whoever the search found.
     fn meet(&self, state: &mut State) {
-        let more = state.chance_of_more();
+        let wanted = self.config.wanted(state.followed() > 0, state.chance_of_more());
         let State { paths, bodies, sequence, idle_s, numbers, .. } = state;
         let (known, probe) = bodies.split_at_mut(MAX_FOLLOWED);
         let probe = &mut probe[0];
@@ -380,7 +380,6 @@ impl Plan {
         }
         let e = probe.filter.estimate;
         let near = |b: &Body| b.known && b.filter.estimate.distance_m(&e) < self.config.apart_m;
-        let wanted = self.config.wanted(known.iter().any(|b| b.known), more);
         if probe.evidence < wanted || e.sd_m() > self.config.proof_sd_m || known.iter().any(near) {
             return;
         }
@@ -428,12 +427,12 @@ fn cost_of(moved: usize, asked: usize) -> usize {
 
 /// Learns the phases of rays from where everybody was at the oldest reading that is remembered, as is believed now.
 fn learn(state: &mut State) {
+    if state.followed() == 0 {
+        return;
+    }
     let oldest = (state.windows + 1) % READINGS;
     let State { paths, bodies, lost, since_s, .. } = state;
     let (known, probe) = bodies.split_at(MAX_FOLLOWED);
-    if !known.iter().any(|b| b.known) {
-        return;
-    }
     for (k, path) in paths.iter_mut().enumerate() {
         let reading = path.past[oldest];
         if reading.power <= 0.0 {
@@ -453,14 +452,9 @@ mod tests {
     //! Guards what the readings' change says of standing, and that it says nothing where nothing was read.
     use super::*;
 
-    const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
-
     /// Paths of whose readings so much is new.
     fn paths(new: f64, is_read: bool) -> Vec<Path> {
-        let walls = Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 };
-        let shade = Shade::new([[0.3, 0.4, 1.4], [5.7, 0.4, 1.8]], &walls, &Fresnel::new());
-        let ends = [[0.3, 0.4, 1.4], [5.7, 0.4, 1.8]].map(|at_m| Antenna::new(at_m, &ROOM));
-        let mut path = Path::new(ends, shade);
+        let mut path = Path::along_a_wall();
         path.reading.new = new;
         path.is_read = is_read;
         vec![path; 4]
