@@ -31,6 +31,8 @@ wavewitness_types::stage_config! {
         fringes: f64 = 1.0, 0.0, 10.0;
         /// Share of the background's estimate that is taken: the rest of it are people's limbs and echoes.
         background: f64 = 0.7, 0.0, 2.0;
+        /// Rays of a path whose phases are learnt, at most: the strongest of those of up to four reflections. Memory grows with them.
+        rays: u32 = 129, 1, 129;
         /// Power reflected by a wall.
         wall_power: f64 = 0.25, 0.0, 1.0;
         /// Share of a line's power that is found in each bin anywhere.

@@ -7,7 +7,8 @@
 
 use crate::feature::Steering;
 use crate::fresnel::Fresnel;
-use crate::shade::{Cells, Crossing, HALF_M, Walls, crossings};
+use crate::rays::{Crossing, HALF_M, Walls, Way};
+use crate::shade::Cells;
 use crate::spectrum::{PAIRS, SIGNALS};
 use core::f64::consts::{FRAC_PI_8, PI};
 use wavewitness_num::math;
@@ -56,17 +57,17 @@ struct Edge {
 impl Fringes {
     /// Those of rays of these shares of the static channel's power. All memory is taken here.
     pub fn new<'a>(
-        rays: impl Iterator<Item = (f64, &'a [[f64; 3]])>,
+        rays: impl Iterator<Item = (f64, &'a Way)>,
         cells: &Cells,
         walls: &Walls,
         fresnel: &Fresnel,
     ) -> Fringes {
         let mut plain = vec![[0.0; RATES]; cells.count() * DIRECTIONS];
         let mut by_ray = Vec::new();
-        for (share, corners) in rays {
+        for (share, way) in rays {
             let mut totals = vec![0.0; cells.count()];
             for (c, total) in totals.iter_mut().enumerate() {
-                for crossing in crossings(corners, cells.middle_m(c), walls) {
+                for crossing in way.crossings(cells.middle_m(c), walls) {
                     for edge in edges(&crossing, walls, fresnel) {
                         let power = (share * edge.power) as f32;
                         *total += power;
@@ -163,7 +164,7 @@ mod tests {
     //! own opposite.
     use super::*;
     use crate::geometry::distance_m;
-    use crate::shade::HEIGHT_M;
+    use crate::rays::{HEIGHT_M, strongest};
     use wavewitness_types::Room;
 
     const WAVELENGTH_M: f64 = 0.123;
@@ -176,7 +177,7 @@ mod tests {
 
     fn beside(body_m: [f64; 2]) -> Crossing {
         let walls = walls();
-        crossings(&ENDS_M, body_m, &walls).next().expect("beside the leg")
+        strongest(ENDS_M, &walls, 1)[0].crossings(body_m, &walls).next().expect("beside the leg")
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod geometry;
 mod path;
 mod phase;
 mod proposal;
+mod rays;
 mod room;
 mod sequence;
 mod shade;

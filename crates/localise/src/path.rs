@@ -178,7 +178,7 @@ mod tests {
     //! Guards that a reading counts once, and again when something else stands in the way.
     use super::*;
     use crate::fresnel::Fresnel;
-    use crate::shade::Walls;
+    use crate::rays::{MOST_RAYS, Walls};
 
     const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
 
@@ -187,7 +187,7 @@ mod tests {
         pub fn along_a_wall() -> Path {
             let ends_m = [[0.3, 0.4, 1.4], [5.7, 0.4, 1.8]];
             let walls = Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 };
-            let mut shade = Shade::new(ends_m, &walls, &Fresnel::new());
+            let mut shade = Shade::new(ends_m, &walls, MOST_RAYS, &Fresnel::new());
             shade.known = true;
             Path::new(ends_m.map(|at_m| Antenna::new(at_m, &ROOM)), shade)
         }

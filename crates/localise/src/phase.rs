@@ -8,12 +8,13 @@
 //! mostly in phase with it. A part of each ray's power stays unexplained, however long it is watched.
 
 use crate::feature::{Gauge, arrival, nearest};
-use crate::shade::{MOST_RAYS, Reading, Shadow};
+use crate::rays::MOST_RAYS;
+use crate::shade::{Reading, Shadow};
 use crate::spectrum::SIGNALS;
 use wavewitness_num::{C64, math};
 
 /// Share of a ray's power that no phase explains: bodies are no strips, and cells no points.
-const UNEXPLAINED: f64 = 0.3;
+const UNEXPLAINED: f64 = 0.06;
 /// Share of a phase that is forgotten in a second in which it is learnt: rooms change where somebody is about.
 const FORGET_HZ: f64 = 1.0 / 1800.0;
 /// Factor on the covariance of what is not explained: readings follow each other, and so do errors of where somebody is.
@@ -30,7 +31,7 @@ const FIRST_MEAN_M: f64 = -0.5;
 const MEAN_STEP_M: f64 = 0.25;
 const MEANS: usize = 31;
 /// Power that arrives by more reflections than are taken, over that of the rays.
-const BEYOND: f64 = 0.1;
+const BEYOND: f64 = 0.03;
 
 /// A ray's steering and phase.
 #[derive(Clone, Copy, Debug, Default)]

@@ -70,7 +70,8 @@ mod tests {
     use super::*;
     use crate::fresnel::Fresnel;
     use crate::geometry::Antenna;
-    use crate::shade::{Shade, Walls};
+    use crate::rays::{MOST_RAYS, Walls};
+    use crate::shade::Shade;
     use wavewitness_types::Room;
 
     const BODY_M: [f64; 3] = [2.2, 3.1, 1.15];
@@ -83,7 +84,7 @@ mod tests {
         for a in 0..4 {
             for b in a + 1..4 {
                 let ends_m = [nodes[a], nodes[b]];
-                let shade = Shade::new(ends_m, &walls, &fresnel);
+                let shade = Shade::new(ends_m, &walls, MOST_RAYS, &fresnel);
                 let mut path = Path::new(ends_m.map(|at_m| Antenna::new(at_m, &room)), shade);
                 let c = growth(&path, BODY_M);
                 path.window.peak_hz = velocity_m_s.map(|v| (c[0] * v[0] + c[1] * v[1]).abs() / 0.123);

@@ -9,7 +9,8 @@ use crate::geometry::Antenna;
 use crate::path::{Path, READINGS};
 use crate::phase::Lost;
 use crate::sequence::Sequence;
-use crate::shade::{MOST_RAYS, Shade, Shadow, Walls};
+use crate::rays::{MOST_RAYS, Walls};
+use crate::shade::{Shade, Shadow};
 use crate::spectrum::{Covariance, Scatter};
 use crate::window::LENGTH_S;
 use crate::{Config, MAX_FOLLOWED, MAX_PATHS};
@@ -157,7 +158,7 @@ impl Plan {
             reflected: self.config.wall_power,
             wavelength_m: self.config.wavelength_m,
         };
-        let shade = Shade::new(ends_m, &walls, &self.fresnel);
+        let shade = Shade::new(ends_m, &walls, self.config.rays as usize, &self.fresnel);
         state.paths.push(Path::new(ends_m.map(|at_m| Antenna::new(at_m, &self.room)), shade));
         Some(state.paths.len() as u16 - 1)
     }

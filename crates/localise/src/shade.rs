@@ -1,15 +1,15 @@
 //! What somebody in the room does to a path wherever he keeps still: he is in the way of its rays.
 //!
-//! A path's static channel is the direct ray and its reflections (image sources: Allen and Berkley 1979; two reflections at
-//! most are taken). A body is an upright strip of absorber: what a ray loses in it is the Fresnel integral over the strip (Babinet;
-//! ITU-R P.526, section 4). As far as the rays' phases are not known ([`crate::phase`]), a loss m of a ray of power P adds `P|m|²` of its
-//! delay's steering to the covariance of the path's mean signals; as far as they are, it moves their mean.
+//! A path's static channel is the direct ray and its reflections, and a body takes a share of each ([`crate::rays`]). As far as the rays'
+//! phases are not known ([`crate::phase`]), a loss m of a ray of power P adds `P|m|²` of its delay's steering to the covariance of the
+//! path's mean signals; as far as they are, it moves their mean.
 
 use crate::feature::{Gauge, Steering};
 use crate::fresnel::Fresnel;
 use crate::fringe::{Fringes, Mixture, Powers};
-use crate::geometry::{Antenna, distance_m};
+use crate::geometry::Antenna;
 use crate::phase::{self, Loss, Lost, Phase};
+use crate::rays::{self, MOST_RAYS, Walls, Way};
 use crate::spectrum::{Places, SIGNALS, Scatter};
 use wavewitness_num::math;
 use wavewitness_types::Room;
@@ -20,15 +20,6 @@ pub(crate) const SHAPES: usize = SIGNALS - 1;
 pub(crate) const ENTRIES: usize = 6;
 /// These entries, the strength's variance and the means.
 pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
-/// Rays of a path at most: without a reflection, with one, and with two at different surfaces but not floor and ceiling.
-pub(crate) const MOST_RAYS: usize = 1 + 6 + 6 * 5 - 2;
-/// Half the width of a body as an absorber, m, and its height.
-pub(crate) const HALF_M: f64 = 0.15;
-pub(crate) const HEIGHT_M: f64 = 1.5;
-/// Nobody is in the way of the first and last part of a leg.
-const END_SHARE: f64 = 0.02;
-/// Nor closer to an antenna, m.
-const LEAST_M: f64 = 0.2;
 /// Most cells of shadows, and their least length, m: a ray's loss turns by up to 17 rad for each metre aside, half a metre beside it.
 pub(crate) const MOST_CELLS: usize = 3000;
 const CELL_M: f64 = 0.1;
@@ -43,10 +34,10 @@ pub(crate) const STRENGTH_FLOOR: f32 = 0.2;
 const STANDS_OUT: f64 = 0.5;
 /// Part of a reading that has to be new before phases are learnt from it, and in how many parts shadows are renewed.
 const LEAST_NEW: f64 = 0.1;
-const RENEWED: usize = 16;
+const RENEWED: usize = 64;
 /// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
 pub(crate) const FREEDOM: f32 = 20.0;
-pub(crate) const SHAPE_POWER: f32 = 0.25;
+pub(crate) const SHAPE_POWER: f32 = 0.7;
 
 /// Means of a path's signals, the share of them that is new, and the power of their likelihood.
 #[derive(Clone, Copy, Debug, Default)]
@@ -261,44 +252,29 @@ pub(crate) struct Shade {
     pub known: bool,
 }
 
-/// Share of the power of a wall's reflection that floor and ceiling reflect: their angles are steeper, and antennas upright.
-const LEVEL_SHARE: f64 = 0.4;
 /// Share of a body's cross-section that counts: what scatters near straight ahead is the shadow.
 const SECTION_SHARE: f64 = 0.4;
 
-/// What of the room a path's rays depend on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Walls {
-    pub room: Room,
-    /// Power that is reflected.
-    pub reflected: f64,
-    pub wavelength_m: f64,
-}
-
 impl Shade {
-    /// The rays between two antennas. All memory is taken here.
-    pub fn new(ends_m: [[f64; 3]; 2], walls: &Walls, fresnel: &Fresnel) -> Shade {
+    /// The strongest rays between two antennas. All memory is taken here.
+    pub fn new(ends_m: [[f64; 3]; 2], walls: &Walls, most_rays: usize, fresnel: &Fresnel) -> Shade {
         let cells = Cells::new(&walls.room, CELL_M, MOST_CELLS);
         let fringe_cells = Cells::new(&walls.room, FRINGE_CELL_M, MOST_FRINGE_CELLS);
-        let direct_m = math::max_f64(distance_m(ends_m[0], ends_m[1]), LEAST_M);
-        let mut rays: Vec<Ray> = Vec::new();
-        let ways = corners(ends_m, &walls.room);
-        for corners in &ways {
-            let length_m = length_m(corners);
-            let mut power = (direct_m / length_m) * (direct_m / length_m);
-            for corner in &corners[1..corners.len() - 1] {
-                power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
-            }
-            rays.push(Ray { share: power, excess_m: length_m - direct_m, steering: Steering::default() });
+        let ways = rays::strongest(ends_m, walls, most_rays);
+        let total: f64 = ways.iter().map(|way| way.power).sum();
+        let direct_m = ways[0].length_m;
+        let ray = |way: &Way| Ray {
+            share: way.power / total,
+            excess_m: way.length_m - direct_m,
+            steering: Steering::default(),
+        };
+        let rays: Vec<Ray> = ways.iter().map(ray).collect();
+        let mut losses = Vec::with_capacity(cells.count() * ways.len());
+        for c in 0..cells.count() {
+            losses.extend(ways.iter().map(|way| way.lost(cells.middle_m(c), walls, fresnel)));
         }
-        let total: f64 = rays.iter().map(|ray| ray.share).sum();
-        rays.iter_mut().for_each(|ray| ray.share /= total);
-        let losses = (0..cells.count())
-            .flat_map(|c| ways.iter().map(move |corners| (c, corners)))
-            .map(|(c, corners)| lost(corners, cells.middle_m(c), walls, fresnel))
-            .collect();
         let shares = rays.iter().map(|ray| ray.share);
-        let fringes = Fringes::new(shares.zip(ways.iter().map(Vec::as_slice)), &fringe_cells, walls, fresnel);
+        let fringes = Fringes::new(shares.zip(&ways), &fringe_cells, walls, fresnel);
         let shadows = vec![Shadow::none(); cells.count()];
         let (phases, rest) = (vec![Phase::default(); rays.len()], shadows.clone());
         let typical = [0.0; SIGNALS];
@@ -439,130 +415,9 @@ impl Shade {
     }
 }
 
-/// Whether a corner is on the floor or the ceiling.
-fn is_level(corner: &[f64; 3], room: &Room) -> bool {
-    corner[2] == room.min_m[2] || corner[2] == room.max_m[2]
-}
-
-/// Corners of every ray with at most two reflections, its ends included.
-fn corners(ends_m: [[f64; 3]; 2], room: &Room) -> Vec<Vec<[f64; 3]>> {
-    let [from, to] = ends_m;
-    let surfaces: Vec<(usize, f64)> = (0..3).flat_map(|k| [(k, room.min_m[k]), (k, room.max_m[k])]).collect();
-    let mirrored = |p: [f64; 3], (axis, at_m): (usize, f64)| {
-        let mut q = p;
-        q[axis] = 2.0 * at_m - p[axis];
-        q
-    };
-    let mut out = vec![vec![from, to]];
-    for (s, &first) in surfaces.iter().enumerate() {
-        let image = mirrored(from, first);
-        if let Some(hit) = crossing(image, to, first, room) {
-            out.push(vec![from, hit, to]);
-        }
-        for (r, &second) in surfaces.iter().enumerate() {
-            // Between floor and ceiling twice: too steep for a body to be in the way of much.
-            if r == s || (first.0 == 2 && second.0 == 2) {
-                continue;
-            }
-            let Some(last) = crossing(mirrored(image, second), to, second, room) else { continue };
-            if let Some(hit) = crossing(image, last, first, room) {
-                out.push(vec![from, hit, last, to]);
-            }
-        }
-    }
-    out
-}
-
-/// Where the line from an image to a point goes through a surface, if inside the room.
-fn crossing(image: [f64; 3], to: [f64; 3], (axis, at_m): (usize, f64), room: &Room) -> Option<[f64; 3]> {
-    let way = to[axis] - image[axis];
-    let share = (at_m - image[axis]) / way;
-    if way.abs() < 1e-9 || share <= 0.0 || share >= 1.0 {
-        return None;
-    }
-    let mut hit = [0.0; 3];
-    for k in 0..3 {
-        hit[k] = image[k] + share * (to[k] - image[k]);
-    }
-    hit[axis] = at_m;
-    let inside = (0..3).all(|k| hit[k] > room.min_m[k] - 1e-6 && hit[k] < room.max_m[k] + 1e-6);
-    inside.then_some(hit)
-}
-
-/// A body beside a leg of a ray.
-pub(crate) struct Crossing {
-    /// Sum of the inverse distances along the ray to its ends, 1/m.
-    pub bend: f64,
-    /// How far the body is beside the leg in the plan, to its left, and which way that is.
-    pub beside_m: f64,
-    pub normal: [f64; 2],
-    /// Height of the leg there, above the floor.
-    pub z_m: f64,
-}
-
-impl Crossing {
-    /// Arguments of the Fresnel integral for each metre aside.
-    pub fn scale(&self, walls: &Walls) -> f64 {
-        math::sqrt(2.0 * self.bend / walls.wavelength_m)
-    }
-
-    /// Share of the field that comes by at the body's heights.
-    pub fn upright(&self, walls: &Walls, fresnel: &Fresnel) -> [f64; 2] {
-        let scale = self.scale(walls);
-        fresnel.strip(-scale * self.z_m, scale * (HEIGHT_M - self.z_m))
-    }
-}
-
-/// Where a body is beside the legs of a ray.
-pub(crate) fn crossings<'a>(
-    corners: &'a [[f64; 3]],
-    body_m: [f64; 2],
-    walls: &'a Walls,
-) -> impl Iterator<Item = Crossing> + 'a {
-    let length_m = length_m(corners);
-    let mut before_m = 0.0;
-    corners.windows(2).filter_map(move |leg| {
-        let (p, way) = (leg[0], [0, 1, 2].map(|k| leg[1][k] - leg[0][k]));
-        let leg_m = distance_m(leg[0], leg[1]);
-        let plan2 = way[0] * way[0] + way[1] * way[1];
-        let off = [body_m[0] - p[0], body_m[1] - p[1]];
-        let share = (off[0] * way[0] + off[1] * way[1]) / math::max_f64(plan2, 1e-6);
-        let along_m = before_m + share * leg_m;
-        before_m += leg_m;
-        let plan_m = math::sqrt(plan2);
-        (share > END_SHARE && share < 1.0 - END_SHARE).then(|| Crossing {
-            bend: 1.0 / math::max_f64(along_m, LEAST_M) + 1.0 / math::max_f64(length_m - along_m, LEAST_M),
-            beside_m: (off[1] * way[0] - off[0] * way[1]) / plan_m,
-            normal: [-way[1] / plan_m, way[0] / plan_m],
-            z_m: p[2] + share * way[2] - walls.room.min_m[2],
-        })
-    })
-}
-
-fn length_m(corners: &[[f64; 3]]) -> f64 {
-    corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum()
-}
-
-/// Share of a ray's field that is lost in a body: real and imaginary part.
-fn lost(corners: &[[f64; 3]], body_m: [f64; 2], walls: &Walls, fresnel: &Fresnel) -> [f32; 2] {
-    let mut passed = [1.0, 0.0];
-    for c in crossings(corners, body_m, walls) {
-        let scale = c.scale(walls);
-        let across = fresnel.strip(scale * (c.beside_m - HALF_M), scale * (c.beside_m + HALF_M));
-        let upright = c.upright(walls, fresnel);
-        let part = [
-            1.0 - (across[0] * upright[0] - across[1] * upright[1]),
-            -(across[0] * upright[1] + across[1] * upright[0]),
-        ];
-        passed = [passed[0] * part[0] - passed[1] * part[1], passed[0] * part[1] + passed[1] * part[0]];
-    }
-    [(1.0 - passed[0]) as f32, -passed[1] as f32]
-}
-
 #[cfg(test)]
 mod tests {
-    //! Guards the rays against their images, losses against the geometry of shadows, the likelihood against its definition, and
-    //! that places are recovered from readings that the model itself draws.
+    //! Guards the likelihood against its definition, and levels.
     use super::*;
     use crate::sequence::Sequence;
 
@@ -583,49 +438,6 @@ mod tests {
 
     fn walls() -> Walls {
         Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 }
-    }
-
-    #[test]
-    fn rays_are_as_long_as_their_images_are_far() {
-        let rays = corners(ENDS_M, &ROOM);
-        let by_order = |n: usize| rays.iter().filter(|r| r.len() == n + 2).count();
-        // One by each surface; two by opposite walls (either first), by neighbouring walls, and by a wall and floor or ceiling: of the
-        // last two kinds one order of the two is possible.
-        assert_eq!((by_order(0), by_order(1), by_order(2)), (1, 6, 4 + 4 + 8));
-        let across = |axis: usize, at_m: f64| {
-            let mut image = ENDS_M[0];
-            image[axis] = 2.0 * at_m - image[axis];
-            distance_m(image, ENDS_M[1])
-        };
-        for (axis, at_m) in [(0, 0.0), (0, 6.0), (1, 0.0), (1, 5.0), (2, 0.0), (2, 2.6)] {
-            let expected = across(axis, at_m);
-            assert!(
-                rays.iter().any(|r| r.len() == 3 && (length_m(r) - expected).abs() < 1e-9),
-                "{axis}, {at_m}"
-            );
-        }
-        for ray in &rays {
-            assert!(
-                ray.iter().all(|p| (0..3).all(|k| p[k] > -1e-9 && p[k] < ROOM.max_m[k] + 1e-9)),
-                "{ray:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_body_takes_most_where_it_stands_in_the_way() {
-        let fresnel = Fresnel::new();
-        let direct = [ENDS_M[0], ENDS_M[1]];
-        let squared = |[re, im]: [f32; 2]| re * re + im * im;
-        let power = |y_m: f64| squared(lost(&direct, [3.0, y_m], &walls(), &fresnel));
-        let (on, left, right, far) = (power(0.4), power(0.1), power(0.7), power(3.0));
-        assert!((left - right).abs() < 1e-6 * on, "{left}, {right}");
-        assert!(on > 0.2 && left < 0.5 * on && far < 0.02 * on, "{on}, {left}, {far}");
-        // Beyond an antenna nobody is in the way.
-        assert_eq!(lost(&direct, [5.9, 0.4], &walls(), &fresnel), [0.0, 0.0]);
-        // A low body leaves a ray over it alone.
-        let high = [[0.3, 0.4, 2.5], [5.7, 0.4, 2.5]];
-        assert!(squared(lost(&high, [3.0, 0.4], &walls(), &fresnel)) < 0.1 * on);
     }
 
     #[test]
@@ -665,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_level_is_in_units_of_one_body() {
-        let mut shade = Shade::new(ENDS_M, &walls(), &Fresnel::new());
+        let mut shade = Shade::new(ENDS_M, &walls(), MOST_RAYS, &Fresnel::new());
         shade.typical = [100.0, 25.0, 4.0, 0.1];
         let reading = Reading { signals: [10.0, -5.0, 2.0, 50.0], ..Reading::default() };
         assert_eq!(shade.level(&reading), None, "without a baseline");
