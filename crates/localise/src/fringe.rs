@@ -47,6 +47,7 @@ pub(crate) struct Fringes {
 }
 
 /// What an edge beside a ray leaves.
+#[derive(Clone, Copy)]
 struct Edge {
     /// Over the ray's power.
     power: f64,
@@ -64,15 +65,18 @@ impl Fringes {
     ) -> Fringes {
         let mut plain = vec![[0.0; RATES]; cells.count() * DIRECTIONS];
         let mut by_ray = Vec::new();
+        let directions: [[f64; 2]; DIRECTIONS] = core::array::from_fn(along);
         for (share, way) in rays {
             let mut totals = vec![0.0; cells.count()];
             for (c, total) in totals.iter_mut().enumerate() {
                 for crossing in way.crossings(cells.middle_m(c), walls) {
                     for edge in edges(&crossing, walls, fresnel) {
                         let power = (share * edge.power) as f32;
+                        if power <= 0.0 {
+                            continue;
+                        }
                         *total += power;
-                        for d in 0..DIRECTIONS {
-                            let [x, y] = along(d);
+                        for (d, [x, y]) in directions.iter().enumerate() {
                             let rate = (edge.gradient[0] * x + edge.gradient[1] * y).abs();
                             let k = ((rate / RATE_HZ) as usize).min(RATES - 1);
                             plain[c * DIRECTIONS + d][k] += power;
@@ -146,10 +150,13 @@ fn smeared(plain: &[Powers], cells: &Cells) -> Vec<Powers> {
 
 /// Both edges of a body beside a leg.
 fn edges(c: &Crossing, walls: &Walls, fresnel: &Fresnel) -> [Edge; 2] {
-    let upright = c.upright(walls, fresnel);
-    let upright = upright[0] * upright[0] + upright[1] * upright[1];
     let radii = c.beside_m.abs() * math::sqrt(c.bend / walls.wavelength_m);
     let left = math::max_f64(0.0, math::min_f64(1.0, 2.0 * (1.0 - radii / FADED_RADII)));
+    if left <= 0.0 {
+        return [Edge { power: 0.0, gradient: [0.0; 2] }; 2];
+    }
+    let upright = c.upright(walls, fresnel);
+    let upright = upright[0] * upright[0] + upright[1] * upright[1];
     [-HALF_M, HALF_M].map(|half_m| {
         let edge_m = c.beside_m + half_m;
         let t = math::max_f64(LEAST_T, c.scale(walls) * edge_m.abs());

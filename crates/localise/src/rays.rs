@@ -38,11 +38,32 @@ pub(crate) struct Walls {
 /// The way of a ray.
 #[derive(Clone, Debug)]
 pub(crate) struct Way {
-    /// Its reflections, the antennas before and after them.
-    corners: Vec<[f64; 3]>,
+    legs: Vec<Leg>,
     pub length_m: f64,
     /// Over the direct ray's.
     pub power: f64,
+}
+
+/// A straight part of a way, as seen from above.
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    from_m: [f64; 3],
+    /// Its direction in the plan, its length there, and how much it rises for each metre of that.
+    along: [f64; 2],
+    plan_m: f64,
+    rise: f64,
+    /// Its length, and the way's before it.
+    length_m: f64,
+    before_m: f64,
+}
+
+impl Leg {
+    fn new(from_m: [f64; 3], to_m: [f64; 3], before_m: f64) -> Leg {
+        let [x, y, z] = [0, 1, 2].map(|k| to_m[k] - from_m[k]);
+        let plan_m = math::max_f64(math::sqrt(x * x + y * y), 1e-6);
+        let (along, rise) = ([x / plan_m, y / plan_m], z / plan_m);
+        Leg { from_m, along, plan_m, rise, length_m: distance_m(from_m, to_m), before_m }
+    }
 }
 
 /// So many of the strongest ways from one antenna to another: the direct one, then the others by their power.
@@ -55,7 +76,13 @@ pub(crate) fn strongest(ends_m: [[f64; 3]; 2], walls: &Walls, most: usize) -> Ve
         for corner in &corners[1..corners.len() - 1] {
             power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
         }
-        out.push(Way { corners, length_m, power });
+        let mut before_m = 0.0;
+        let legs = corners.windows(2).map(|ends| {
+            let leg = Leg::new(ends[0], ends[1], before_m);
+            before_m += leg.length_m;
+            leg
+        });
+        out.push(Way { legs: legs.collect(), length_m, power });
     });
     // The direct one is found first, and stays there: sorting is stable, and no other is longer and stronger.
     out[1..].sort_by(|a, b| b.power.total_cmp(&a.power));
@@ -154,7 +181,11 @@ impl Crossing {
     /// What is left of the body's fringes where the ray passes: 1 near it, 0 far beside it.
     fn fade(&self, walls: &Walls) -> f64 {
         let edge_m = math::max_f64(0.0, self.beside_m.abs() - HALF_M);
-        let radii = edge_m * math::sqrt(self.bend / walls.wavelength_m);
+        let squared = edge_m * edge_m * self.bend / walls.wavelength_m;
+        if squared >= FADED_RADII * FADED_RADII {
+            return 0.0;
+        }
+        let radii = math::sqrt(squared);
         let left = math::max_f64(0.0, math::min_f64(1.0, (FADED_RADII - radii) / (FADED_RADII - FADES_RADII)));
         left * left * (3.0 - 2.0 * left)
     }
@@ -179,21 +210,19 @@ impl Way {
     /// Where a body is beside the legs of the ray.
     pub fn crossings(&self, body_m: [f64; 2], walls: &Walls) -> impl Iterator<Item = Crossing> {
         let (length_m, floor_m) = (self.length_m, walls.room.min_m[2]);
-        let mut before_m = 0.0;
-        self.corners.windows(2).filter_map(move |leg| {
-            let (p, way) = (leg[0], [0, 1, 2].map(|k| leg[1][k] - leg[0][k]));
-            let leg_m = distance_m(leg[0], leg[1]);
-            let plan2 = way[0] * way[0] + way[1] * way[1];
-            let off = [body_m[0] - p[0], body_m[1] - p[1]];
-            let share = (off[0] * way[0] + off[1] * way[1]) / math::max_f64(plan2, 1e-6);
-            let along_m = before_m + share * leg_m;
-            before_m += leg_m;
-            let plan_m = math::sqrt(plan2);
-            (share > END_SHARE && share < 1.0 - END_SHARE).then(|| Crossing {
-                bend: 1.0 / math::max_f64(along_m, LEAST_M) + 1.0 / math::max_f64(length_m - along_m, LEAST_M),
-                beside_m: (off[1] * way[0] - off[0] * way[1]) / plan_m,
-                normal: [-way[1] / plan_m, way[0] / plan_m],
-                z_m: p[2] + share * way[2] - floor_m,
+        self.legs.iter().filter_map(move |leg| {
+            let [x, y] = [0, 1].map(|k| body_m[k] - leg.from_m[k]);
+            let plan_m = x * leg.along[0] + y * leg.along[1];
+            let end_m = END_SHARE * leg.plan_m;
+            (plan_m > end_m && plan_m < leg.plan_m - end_m).then(|| {
+                let along_m = leg.before_m + plan_m / leg.plan_m * leg.length_m;
+                Crossing {
+                    bend: 1.0 / math::max_f64(along_m, LEAST_M)
+                        + 1.0 / math::max_f64(length_m - along_m, LEAST_M),
+                    beside_m: y * leg.along[0] - x * leg.along[1],
+                    normal: [-leg.along[1], leg.along[0]],
+                    z_m: leg.from_m[2] + plan_m * leg.rise - floor_m,
+                }
             })
         })
     }
@@ -252,7 +281,7 @@ mod tests {
                     for z in along(2, nz) {
                         let far_m = distance_m([x, y, z], ENDS_M[1]);
                         let same = |ray: &&Way| {
-                            ray.corners.len() == reflections as usize + 2 && (ray.length_m - far_m).abs() < 1e-9
+                            ray.legs.len() == reflections as usize + 1 && (ray.length_m - far_m).abs() < 1e-9
                         };
                         assert!(rays.iter().any(|ray| same(&ray)), "{x}, {y}, {z}");
                         count += 1;
@@ -263,7 +292,9 @@ mod tests {
         assert_eq!((rays.len(), count), (MOST_RAYS, MOST_RAYS));
         for ray in &rays {
             assert!(
-                ray.corners.iter().all(|p| (0..3).all(|k| p[k] > -1e-9 && p[k] < ROOM.max_m[k] + 1e-9)),
+                ray.legs.iter().all(|leg| {
+                    (0..3).all(|k| leg.from_m[k] > -1e-9 && leg.from_m[k] < ROOM.max_m[k] + 1e-9)
+                }),
                 "{ray:?}"
             );
         }
@@ -273,9 +304,9 @@ mod tests {
     fn the_strongest_are_taken_and_the_direct_one_is_first() {
         let all = strongest(ENDS_M, &walls(), MOST_RAYS);
         let few = strongest(ENDS_M, &walls(), 20);
-        assert_eq!((all[0].corners.len(), all[0].power), (2, 1.0));
+        assert_eq!((all[0].legs.len(), all[0].power), (1, 1.0));
         assert!(all.windows(2).all(|pair| pair[0].power >= pair[1].power));
-        assert!(few.iter().zip(&all).all(|(a, b)| a.corners == b.corners));
+        assert!(few.iter().zip(&all).all(|(a, b)| a.length_m == b.length_m));
         assert_eq!((few.len(), strongest(ENDS_M, &walls(), 0).len()), (20, 1));
     }
 

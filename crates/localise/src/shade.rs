@@ -20,6 +20,8 @@ pub(crate) const SHAPES: usize = SIGNALS - 1;
 pub(crate) const ENTRIES: usize = 6;
 /// These entries, the strength's variance and the means.
 pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
+/// So many or more, in whole vectors.
+const ABREAST: usize = PARTS.next_multiple_of(4);
 /// Most cells of shadows, and their least length, m: a ray's loss turns by up to 17 rad for each metre aside, half a metre beside it.
 pub(crate) const MOST_CELLS: usize = 3000;
 const CELL_M: f64 = 0.1;
@@ -115,6 +117,11 @@ impl Shadow {
         [a, b, c, d, e, f, self.strength, p, q, r, s]
     }
 
+    fn add_parts(&mut self, parts: &[f32; ABREAST]) {
+        let mine = self.shape.iter_mut().chain([&mut self.strength]).chain(&mut self.means);
+        mine.zip(parts).for_each(|(sum, part)| *sum += part);
+    }
+
     /// Mean squares of the signals.
     fn squares(&self) -> [f64; SIGNALS] {
         let [first, _, second, _, _, third] = self.shape.map(f64::from);
@@ -129,17 +136,6 @@ impl Shadow {
             *entry += 2.0 * power * s;
         }
         self.strength += 2.0 * power * diagonal[SHAPES];
-    }
-
-    fn add_part(&mut self, part: &Part, [re, im]: [f32; 2]) {
-        let power = re * re + im * im;
-        for (entry, p) in self.shape.iter_mut().zip(part.shape) {
-            *entry += power * p;
-        }
-        self.strength += power * part.strength;
-        for (mean, [by_re, by_im]) in self.means.iter_mut().zip(part.mean) {
-            *mean += by_re * re + by_im * im;
-        }
     }
 
     /// Log-likelihood of a reading with these people in the room, but for a constant: the reference of [`crate::abreast`].
@@ -181,19 +177,32 @@ struct Ray {
     steering: Steering,
 }
 
-/// What a loss of a ray makes of the signals, as far as its phase is not known and as far as it is.
+/// What a loss of a ray makes of the signals: by its square as far as its phase is not known, and by its real and its imaginary part as
+/// far as it is. In the order of [`Shadow::parts`], and so wide that they are added side by side.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
-    shape: [f32; ENTRIES],
-    strength: f32,
-    mean: [[f32; 2]; SIGNALS],
+    square: [f32; ABREAST],
+    re: [f32; ABREAST],
+    im: [f32; ABREAST],
 }
 
 impl Part {
     fn of(ray: &Ray, phase: &Phase) -> Part {
         let mut unknown = Shadow::none();
         unknown.add_ray(&ray.steering, ray.share as f32 * phase.unknown());
-        Part { shape: unknown.shape, strength: unknown.strength, mean: phase.expected() }
+        let mut out = Part::default();
+        out.square[..PARTS].copy_from_slice(&unknown.parts());
+        for (k, [by_re, by_im]) in phase.expected().into_iter().enumerate() {
+            (out.re[ENTRIES + 1 + k], out.im[ENTRIES + 1 + k]) = (by_re, by_im);
+        }
+        out
+    }
+
+    fn add_to(&self, sums: &mut [f32; ABREAST], [re, im]: [f32; 2]) {
+        let square = re * re + im * im;
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum += square * self.square[k] + re * self.re[k] + im * self.im[k];
+        }
     }
 }
 
@@ -384,12 +393,18 @@ impl Shade {
         for ((part, ray), phase) in parts.iter_mut().zip(&self.rays).zip(&self.phases) {
             *part = Part::of(ray, phase);
         }
+        let parts = &parts[..self.rays.len()];
         for _ in 0..count {
             let c = self.oldest;
-            let mut shadow = self.rest[c];
+            let mut sums = [0.0; ABREAST];
             for (part, &loss) in parts.iter().zip(self.losses_in(c)) {
-                shadow.add_part(part, loss);
+                // Most rays pass elsewhere.
+                if loss != [0.0; 2] {
+                    part.add_to(&mut sums, loss);
+                }
             }
+            let mut shadow = self.rest[c];
+            shadow.add_parts(&sums);
             self.shadows[c] = shadow;
             self.oldest = (c + 1) % self.shadows.len();
         }
