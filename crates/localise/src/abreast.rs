@@ -2,9 +2,7 @@
 
 use crate::MAX_PATHS;
 use crate::path::Path;
-use crate::shade::{
-    ENTRIES, FREEDOM, PARTS, Reading, SHAPE_FLOOR, SHAPE_POWER, SHAPES, STRENGTH_FLOOR, Shadow,
-};
+use crate::shade::{ENTRIES, FREEDOM, PARTS, Reading, SHAPE_FLOOR, SHAPES, STRENGTH_FLOOR, Shadow};
 use crate::spectrum::SIGNALS;
 use wavewitness_num::math;
 
@@ -25,6 +23,8 @@ struct Eight {
     /// Of everybody else, with what nothing explains.
     others: [Lanes; ENTRIES + 1],
     power: Lanes,
+    /// Of the shapes, over that.
+    shapes: Lanes,
 }
 
 impl Eight {
@@ -35,7 +35,14 @@ impl Eight {
         }
         others[ENTRIES] = [STRENGTH_FLOOR; ABREAST];
         let signals = [[0.0; ABREAST]; SIGNALS];
-        Eight { count: 0, paths: [0; ABREAST], signals, others, power: [0.0; ABREAST] }
+        Eight {
+            count: 0,
+            paths: [0; ABREAST],
+            signals,
+            others,
+            power: [0.0; ABREAST],
+            shapes: [0.0; ABREAST],
+        }
     }
 
     /// The first of them.
@@ -49,6 +56,7 @@ impl Eight {
     fn put(&mut self, path: usize, reading: &Reading, other: &Shadow) {
         let (lane, parts) = (self.count, other.parts());
         (self.paths[lane], self.power[lane]) = (path, reading.power as f32);
+        self.shapes[lane] = reading.shapes as f32;
         for (lanes, part) in self.others.iter_mut().zip(parts) {
             lanes[lane] += part;
         }
@@ -122,7 +130,7 @@ fn weigh(eight: &Eight, parts: &[Lanes; PARTS]) -> f64 {
         };
         let shapes = math::ln_short_f32(d0 * d1 * d2) + t(shape, SHAPES);
         let strengths = math::ln_short_f32(variance) + t(off * off / variance, 1);
-        logs[lane] = -0.5 * eight.power[lane] * (SHAPE_POWER * shapes + strengths);
+        logs[lane] = -0.5 * eight.power[lane] * (eight.shapes[lane] * shapes + strengths);
     }
     logs.iter().map(|&log| f64::from(log)).sum()
 }

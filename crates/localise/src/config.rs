@@ -86,11 +86,11 @@ wavewitness_types::stage_config! {
         /// Mean time that somebody stays who is not shown, s.
         stay_s: f64 = 600.0, 1.0, 100000.0;
         /// Added to the deviation of each axis, m.
-        least_sd_m: f64 = 0.1, 0.0, 2.0;
+        least_sd_m: f64 = 0.07, 0.0, 2.0;
         /// Factor on the deviation: what the model lacks …
-        inflation: f64 = 0.87, 0.1, 10.0;
+        inflation: f64 = 0.65, 0.1, 10.0;
         /// … and what is added to it where somebody is there who isn't followed, by the probability of that: he moves the others.
-        unseen: f64 = 0.35, 0.0, 10.0;
+        unseen: f64 = 0.75, 0.0, 10.0;
     }
 }
 

@@ -143,7 +143,7 @@ impl Path {
         for k in 0..SIGNALS {
             self.counted[k] += new * (logs[k] - self.counted[k]);
         }
-        Some(Reading { signals, new, power: power * new })
+        Some(Reading { signals, new, power: power * new, shapes: self.shade.shape_power() })
     }
 
     /// Takes a frame; false if it can't be used.

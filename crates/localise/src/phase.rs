@@ -14,7 +14,7 @@ use crate::spectrum::SIGNALS;
 use wavewitness_num::{C64, math};
 
 /// Share of a ray's power that no phase explains: bodies are no strips, and cells no points.
-const UNEXPLAINED: f64 = 0.06;
+const UNEXPLAINED: f64 = 0.08;
 /// Share of a phase that is forgotten in a second in which it is learnt: rooms change where somebody is about.
 const FORGET_HZ: f64 = 1.0 / 1800.0;
 /// Factor on the covariance of what is not explained: readings follow each other, and so do errors of where somebody is.
@@ -272,7 +272,7 @@ mod tests {
     use crate::sequence::Sequence;
 
     const RAYS: usize = 12;
-    const NEW: Reading = Reading { signals: [0.0; SIGNALS], new: 1.0, power: 1.0 };
+    const NEW: Reading = Reading { signals: [0.0; SIGNALS], new: 1.0, power: 1.0, shapes: 1.0 };
 
     fn two(sequence: &mut Sequence) -> [f64; 2] {
         [sequence.normal(), sequence.normal()]

@@ -36,10 +36,13 @@ pub(crate) const STRENGTH_FLOOR: f32 = 0.2;
 const STANDS_OUT: f64 = 0.5;
 /// Part of a reading that has to be new before phases are learnt from it, and in how many parts shadows are renewed.
 const LEAST_NEW: f64 = 0.1;
-const RENEWED: usize = 64;
-/// Freedom of the distributions (Student's t), and what the shapes count: their covariance is rougher than that of the strength.
+const RENEWED: usize = 16;
+/// Freedom of the distributions (Student's t).
 pub(crate) const FREEDOM: f32 = 20.0;
-pub(crate) const SHAPE_POWER: f32 = 0.7;
+/// What the shapes count as long as no phase is known (their covariance is rougher than that of the strength), and how much more where all
+/// are.
+const SHAPE_POWER: f64 = 0.25;
+const KNOWN_SHAPE_POWER: f64 = 0.4;
 
 /// Means of a path's signals, the share of them that is new, and the power of their likelihood.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,6 +50,8 @@ pub(crate) struct Reading {
     pub signals: [f32; SIGNALS],
     pub new: f64,
     pub power: f64,
+    /// Power of the shapes' likelihood, over that.
+    pub shapes: f64,
 }
 
 /// What a body at one place makes of the mean signals: their covariance (strengths are taken as independent of shapes), and their
@@ -163,7 +168,7 @@ impl Shadow {
         };
         let shapes = math::ln_short(d0 * d1 * d2) + t(shape, SHAPES as f64);
         let strengths = math::ln_short(variance) + t(off * off / variance, 1.0);
-        -0.5 * reading.power * (f64::from(SHAPE_POWER) * shapes + strengths)
+        -0.5 * reading.power * (reading.shapes * shapes + strengths)
     }
 }
 
@@ -382,6 +387,13 @@ impl Shade {
         self.renew(self.cells.count() / RENEWED);
     }
 
+    /// What the shapes count, by the share of the channel's power of which the phases are known.
+    pub fn shape_power(&self) -> f64 {
+        let rays = self.rays.iter().zip(&self.phases);
+        let known: f64 = rays.map(|(ray, phase)| ray.share * (1.0 - f64::from(phase.unknown()))).sum();
+        SHAPE_POWER + KNOWN_SHAPE_POWER * known * known
+    }
+
     /// What a body in a cell takes of each ray.
     fn losses_in(&self, cell: usize) -> &[[f32; 2]] {
         &self.losses[cell * self.rays.len()..][..self.rays.len()]
@@ -398,10 +410,7 @@ impl Shade {
             let c = self.oldest;
             let mut sums = [0.0; ABREAST];
             for (part, &loss) in parts.iter().zip(self.losses_in(c)) {
-                // Most rays pass elsewhere.
-                if loss != [0.0; 2] {
-                    part.add_to(&mut sums, loss);
-                }
+                part.add_to(&mut sums, loss);
             }
             let mut shadow = self.rest[c];
             shadow.add_parts(&sums);
@@ -461,7 +470,7 @@ mod tests {
         for _ in 0..50 {
             let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
             let signals = [0, 1, 2, 3].map(|_| (8.0 * sequence.normal()) as f32);
-            let reading = Reading { signals, power: 0.7, ..Reading::default() };
+            let reading = Reading { signals, power: 0.7, shapes: 0.4, ..Reading::default() };
             let mut c = [0.0; ENTRIES];
             for (k, entry) in c.iter_mut().enumerate() {
                 let floor = if [0, 2, 5].contains(&k) { SHAPE_FLOOR } else { 0.0 };
@@ -483,8 +492,7 @@ mod tests {
             let off = y[3] - one.mean(SHAPES) - other.mean(SHAPES);
             let t = |q: f64, n: f64| (n + f64::from(FREEDOM)) * math::ln(1.0 + q / f64::from(FREEDOM));
             let shapes = math::ln(determinant) + t(quadratic, 3.0);
-            let expected =
-                -0.35 * (f64::from(SHAPE_POWER) * shapes + math::ln(variance) + t(off * off / variance, 1.0));
+            let expected = -0.35 * (0.4 * shapes + math::ln(variance) + t(off * off / variance, 1.0));
             let found = one.ln_likelihood(&other, &reading);
             assert!((found - expected).abs() < 1e-3 * expected.abs() + 1e-3, "{found} for {expected}");
         }
@@ -508,7 +516,7 @@ mod tests {
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
         let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
-        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0 };
+        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0, shapes: 0.3 };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");
         let none = Reading { power: 0.0, ..loud };
