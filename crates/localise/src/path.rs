@@ -2,6 +2,7 @@
 
 use crate::Config;
 use crate::feature::{Gauge, Scratch};
+use crate::fresnel::Fresnel;
 use crate::geometry::{Antenna, distance_m};
 use crate::shade::{Reading, Shade};
 use crate::spectrum::{SIGNALS, Scatter};
@@ -155,7 +156,7 @@ impl Path {
         samples: &Samples,
         rssi_dbm: Option<f32>,
         scratch: &mut Scratch,
-        (config, room): (&Config, &Room),
+        (config, room, fresnel): (&Config, &Room, &Fresnel),
     ) -> bool {
         if self.gauge.adopt(direction, baseline, scratch, self.shade.rays()) {
             self.ring.clear();
@@ -164,7 +165,7 @@ impl Path {
                 let body_z_m = room.min_m[2] + config.scatter_height_m;
                 let power = scale * math::exp(config.ln_section);
                 let scatter = Scatter::new(config);
-                self.shade.adopt(&self.gauge, &self.ends, self.direct_m, body_z_m, &scatter, power);
+                self.shade.adopt(&self.gauge, &self.ends, self.direct_m, body_z_m, &scatter, power, fresnel);
             }
         }
         let Some(signals) = self.gauge.signals(direction, samples, rssi_dbm) else { return false };
@@ -177,7 +178,6 @@ impl Path {
 mod tests {
     //! Guards that a reading counts once, and again when something else stands in the way.
     use super::*;
-    use crate::fresnel::Fresnel;
     use crate::rays::{MOST_RAYS, Walls};
 
     const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };

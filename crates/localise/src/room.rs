@@ -179,7 +179,8 @@ impl Plan {
         let State { paths, scratch, .. } = state;
         match paths.get_mut(usize::from(path)) {
             Some(p) if direction < 2 => {
-                p.observe(direction, at, baseline, frame, rssi_dbm, scratch, (&self.config, &self.room))
+                let around = (&self.config, &self.room, &self.fresnel);
+                p.observe(direction, at, baseline, frame, rssi_dbm, scratch, around)
             }
             _ => false,
         }

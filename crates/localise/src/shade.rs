@@ -255,8 +255,11 @@ pub(crate) struct Shade {
     cells: Cells,
     fringe_cells: Cells,
     rays: Vec<Ray>,
-    /// Real and imaginary part of what a body takes, by cell and ray.
+    walls: Walls,
+    ways: Vec<Way>,
+    /// Real and imaginary part of what a body takes, by cell and ray: computed with the first baseline, so that who has none starts at once.
     losses: Vec<[f32; 2]>,
+    is_measured: bool,
     phases: Vec<Phase>,
     shadows: Vec<Shadow>,
     /// What of them doesn't depend on the rays' phases.
@@ -287,10 +290,6 @@ impl Shade {
             steering: Steering::default(),
         };
         let rays: Vec<Ray> = ways.iter().map(ray).collect();
-        let mut losses = Vec::with_capacity(cells.count() * ways.len());
-        for c in 0..cells.count() {
-            losses.extend(ways.iter().map(|way| way.lost(cells.middle_m(c), walls, fresnel)));
-        }
         let shares = rays.iter().map(|ray| ray.share);
         let fringes = Fringes::new(shares.zip(&ways), &fringe_cells, walls, fresnel);
         let shadows = vec![Shadow::none(); cells.count()];
@@ -299,8 +298,11 @@ impl Shade {
         Shade {
             cells,
             fringe_cells,
+            walls: *walls,
+            losses: vec![[0.0; 2]; cells.count() * ways.len()],
+            ways,
+            is_measured: false,
             rays,
-            losses,
             phases,
             shadows,
             rest,
@@ -320,7 +322,9 @@ impl Shade {
         body_z_m: f64,
         scatter: &Scatter,
         power: f64,
+        fresnel: &Fresnel,
     ) {
+        self.measure(fresnel);
         for (ray, phase) in self.rays.iter_mut().zip(&mut self.phases) {
             ray.steering = *Steering::of(&gauge.table, ray.excess_m);
             *phase = Phase::new(gauge, ray.excess_m, ray.share);
@@ -350,6 +354,18 @@ impl Shade {
         }
         self.fringes.adopt(&gauge.table, self.rays.iter().map(|ray| ray.excess_m));
         self.known = true;
+    }
+
+    fn measure(&mut self, fresnel: &Fresnel) {
+        if !self.is_measured {
+            for (c, losses) in self.losses.chunks_exact_mut(self.ways.len()).enumerate() {
+                let at_m = self.cells.middle_m(c);
+                for (loss, way) in losses.iter_mut().zip(&self.ways) {
+                    *loss = way.lost(at_m, &self.walls, fresnel);
+                }
+            }
+            self.is_measured = true;
+        }
     }
 
     /// Mean over a reading's signals of `q/(1 + q)`, q being their squares in units of what one body makes on the average over all
