@@ -7,6 +7,9 @@ use crate::spectrum::SIGNALS;
 use wavewitness_num::math;
 
 const ABREAST: usize = 8;
+/// Share of the channel's power with known phases from which on readings say whether somebody is there: what one who walked alone for a few
+/// minutes has taught. Before, they say where.
+const WELL_KNOWN: f64 = 0.6;
 type Lanes = [f32; ABREAST];
 
 /// What is new of all paths, and what everybody else makes of it.
@@ -25,6 +28,8 @@ struct Eight {
     power: Lanes,
     /// Of the shapes, over that.
     shapes: Lanes,
+    /// Sum of what is known of the phases.
+    known: f64,
 }
 
 impl Eight {
@@ -42,6 +47,7 @@ impl Eight {
             others,
             power: [0.0; ABREAST],
             shapes: [0.0; ABREAST],
+            known: 0.0,
         }
     }
 
@@ -57,6 +63,7 @@ impl Eight {
         let (lane, parts) = (self.count, other.parts());
         (self.paths[lane], self.power[lane]) = (path, reading.power as f32);
         self.shapes[lane] = reading.shapes as f32;
+        self.known += reading.known;
         for (lanes, part) in self.others.iter_mut().zip(parts) {
             lanes[lane] += part;
         }
@@ -86,6 +93,19 @@ impl Readings {
             }
         }
         !self.0.is_empty()
+    }
+
+    /// What their likelihoods are to be trusted of whether somebody is there: all, where the phases are well known.
+    pub fn trust(&self) -> f64 {
+        let count: usize = self.0.iter().map(|eight| eight.count).sum();
+        let known: f64 = self.0.iter().map(|eight| eight.known).sum();
+        let share = known / (WELL_KNOWN * count.max(1) as f64);
+        math::min_f64(1.0, share * share)
+    }
+
+    /// Log-likelihood of all of them with nobody else, but for the same constant.
+    pub fn ln_nobody(&self) -> f64 {
+        self.0.iter().map(|eight| weigh(eight, &[[0.0; ABREAST]; PARTS])).sum()
     }
 
     /// Log-likelihood of all of them with somebody in a cell, but for a constant.

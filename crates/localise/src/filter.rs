@@ -13,11 +13,11 @@ use crate::window::LENGTH_S;
 use wavewitness_num::math;
 use wavewitness_types::Room;
 
-/// Particles that a body's spectrum is averaged over for the others.
+/// Particles that a body's spectrum and shadow are averaged over for the others.
 const SPECTRUM_PARTICLES: usize = 16;
 /// So many particles are carried at most for each that is weighed by its windows, of which there are no more than this.
 const SIEVE: usize = 8;
-const MOST_KEPT: usize = 400;
+const MOST_KEPT: usize = 150;
 /// Factor on the particles of [`Filter::enough`].
 const PLENTY: usize = 4;
 /// Nobody is closer to a wall, m.
@@ -86,6 +86,16 @@ impl Estimate {
     }
 }
 
+/// Of a cell: the weight of the particles in it, and the readings' log-likelihood.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    weight: f64,
+    log: f64,
+}
+
+/// Places of a body, as probable as each other.
+pub(crate) type Sample = [[f64; 2]; SPECTRUM_PARTICLES];
+
 #[derive(Clone, Debug)]
 pub(crate) struct Filter {
     pub particles: Vec<Particle>,
@@ -93,16 +103,17 @@ pub(crate) struct Filter {
     logs: Vec<f64>,
     /// Of what stands in the way: it says where, not whether. By particle, and by cell where it is computed.
     shades: Vec<f64>,
-    map: Vec<Option<f64>>,
+    map: Vec<Option<Asked>>,
     readings: Readings,
     sections_m2: Vec<f64>,
     /// Of the last finished update.
     pub estimate: Estimate,
     /// What it shows to others, by path.
     pub spectrum: Vec<Covariance>,
-    pub shadows: Vec<Shadow>,
     /// Cells that were asked at its last begin.
     pub asked: usize,
+    /// How much better the readings were explained with this body than without at its last begin, nats.
+    pub seen: f64,
     /// The newest window of its particles' trails.
     newest: usize,
 }
@@ -158,8 +169,8 @@ impl Filter {
             sections_m2: Vec::with_capacity(most),
             estimate: Estimate::default(),
             spectrum: vec![Covariance::zero(); paths],
-            shadows: vec![Shadow::none(); paths],
             asked: 0,
+            seen: 0.0,
             newest: 0,
         }
     }
@@ -246,7 +257,7 @@ impl Filter {
     ) {
         self.remember(window);
         self.logs.clear();
-        self.asked = 0;
+        (self.asked, self.seen) = (0, 0.0);
         let count = self.particles.len();
         // Who may be anywhere is not found by few: half of what shows the posterior.
         let kept = (self.enough(around.room) / 2).max(count / SIEVE).min(count / 2).clamp(1, MOST_KEPT);
@@ -268,17 +279,22 @@ impl Filter {
         self.map.clear();
         self.map.resize(cells.count(), None);
         for p in &self.particles {
-            self.map[cells.of(p.read_m())] = Some(0.0);
+            self.map[cells.of(p.read_m())].get_or_insert_default().weight += p.weight;
         }
         // In their order, as they lie in memory.
-        for (cell, shade) in self.map.iter_mut().enumerate() {
-            if let Some(shade) = shade {
-                *shade = self.readings.ln_likelihood(around.paths, cell);
+        let mut best = f64::NEG_INFINITY;
+        for (cell, asked) in self.map.iter_mut().enumerate() {
+            if let Some(asked) = asked {
+                asked.log = self.readings.ln_likelihood(around.paths, cell);
+                best = math::max_f64(best, asked.log);
                 self.asked += 1;
             }
         }
+        let mean: f64 = self.map.iter().flatten().map(|cell| cell.weight * math::exp(cell.log - best)).sum();
+        let with = best + math::ln(math::max_f64(mean, f64::MIN_POSITIVE));
+        self.seen = self.readings.trust() * (with - self.readings.ln_nobody());
         for (p, shade) in self.particles.iter().zip(&mut self.shades) {
-            *shade += self.map[cells.of(p.read_m())].unwrap_or_default();
+            *shade += self.map[cells.of(p.read_m())].unwrap_or_default().log;
         }
         true
     }
@@ -386,23 +402,27 @@ impl Filter {
 
     /// Averages what this body shows in the present windows.
     pub fn show(&mut self, around: &Surroundings<'_>) {
-        let Filter { particles, spectrum, shadows, .. } = self;
-        for ((path, spectrum), shadow) in around.paths.iter().zip(spectrum).zip(shadows) {
+        let Filter { particles, spectrum, .. } = self;
+        for (path, spectrum) in around.paths.iter().zip(spectrum) {
             *spectrum = Covariance::zero();
-            *shadow = Shadow::none();
             let Some(sight) = around.sight(path) else { continue };
             let none = Covariance::zero();
             let mut lines = Covariance::zero();
-            for p in systematic(particles, SPECTRUM_PARTICLES, 0.5) {
-                shadow.add_one_of_many(path.shade.at(p.at_m), 1.0 / SPECTRUM_PARTICLES as f32);
-                if p.is_standing() {
-                    continue;
-                }
+            for p in systematic(particles, SPECTRUM_PARTICLES, 0.5).filter(|p| !p.is_standing()) {
                 around.lines(&sight, path, (p, math::exp(p.ln_section)), &none, &mut lines);
                 spectrum.add(&lines, 1.0 / SPECTRUM_PARTICLES as f32);
             }
-            shadow.settle();
         }
+    }
+
+    /// Where this body is `ahead_s` after its particles' time, if it is anywhere.
+    pub fn sample(&self, ahead_s: f64) -> Option<Sample> {
+        let mut out = Sample::default();
+        self.particles.first()?;
+        for (at_m, p) in out.iter_mut().zip(systematic(&self.particles, SPECTRUM_PARTICLES, 0.5)) {
+            *at_m = [0, 1].map(|k| p.at_m[k] + ahead_s * p.velocity_m_s[k]);
+        }
+        Some(out)
     }
 
     /// Adds what this body takes of a path's rays while it is read.

@@ -4,7 +4,7 @@ use crate::Config;
 use crate::feature::{Gauge, Scratch};
 use crate::fresnel::Fresnel;
 use crate::geometry::{Antenna, distance_m};
-use crate::shade::{Reading, Shade};
+use crate::shade::{Reading, Shade, shape_power};
 use crate::spectrum::{SIGNALS, Scatter};
 use crate::window::{LEAST, LENGTH_S, MOST, Window};
 use wavewitness_num::math;
@@ -144,7 +144,8 @@ impl Path {
         for k in 0..SIGNALS {
             self.counted[k] += new * (logs[k] - self.counted[k]);
         }
-        Some(Reading { signals, new, power: power * new, shapes: self.shade.shape_power() })
+        let known = self.shade.phases_known();
+        Some(Reading { signals, new, power: power * new, shapes: shape_power(known), known })
     }
 
     /// Takes a frame; false if it can't be used.

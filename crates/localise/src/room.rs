@@ -3,14 +3,14 @@
 use crate::body::{Body, LEAST_EVIDENCE};
 use crate::crowd::{Crowd, Numbers};
 use crate::feature::Scratch;
-use crate::filter::Surroundings;
+use crate::filter::{Sample, Surroundings};
 use crate::fresnel::Fresnel;
 use crate::geometry::Antenna;
-use crate::path::{Path, READINGS};
+use crate::path::{Path, READ_S, READINGS};
 use crate::phase::Lost;
 use crate::rays::{MOST_RAYS, Walls};
 use crate::sequence::Sequence;
-use crate::shade::{Shade, Shadow};
+use crate::shade::{Reading, Shade, Shadow};
 use crate::spectrum::{Covariance, Scatter};
 use crate::window::LENGTH_S;
 use crate::{Config, MAX_FOLLOWED, MAX_PATHS};
@@ -305,6 +305,14 @@ impl Plan {
         let is_alone = state.followed() <= 1 && state.chance_of_more() < 0.5;
         let State { paths, bodies, others, shadows, without, sequence, .. } = state;
         let config = &self.config;
+        // Where everybody was in the middle of what is read: half a metre beside a ray what is taken of it turns with every decimetre.
+        let samples: [Option<Sample>; MAX_FOLLOWED + 1] = core::array::from_fn(|b| {
+            let body = &bodies[b];
+            if b == which || b < MAX_FOLLOWED && !body.known {
+                return None;
+            }
+            body.filter.sample(math::min_f64(looked.seconds_since(body.at), LONGEST_S) - 0.5 * READ_S)
+        });
         for (k, (path, other)) in paths.iter().zip(others.iter_mut()).enumerate() {
             let mut levels = path.window.floor;
             for level in &mut levels {
@@ -314,16 +322,15 @@ impl Plan {
             }
             *other = Covariance::floor(&levels);
             shadows[k] = Shadow::none();
-            for (b, body) in bodies[..MAX_FOLLOWED].iter().enumerate() {
-                if body.known && b != which {
-                    other.add(&body.filter.spectrum[k], 1.0);
-                    shadows[k].add(&body.filter.shadows[k], 1.0);
-                }
-            }
-            if which != MAX_FOLLOWED && !bodies[MAX_FOLLOWED].filter.particles.is_empty() {
-                let probe = &bodies[MAX_FOLLOWED];
-                other.add(&probe.filter.spectrum[k], config.search_share as f32);
-                shadows[k].add(&probe.filter.shadows[k], probe.chance_of_more() as f32);
+            for (b, (body, sample)) in bodies.iter().zip(&samples).enumerate() {
+                let Some(sample) = sample else { continue };
+                let (share, chance) = if b == MAX_FOLLOWED {
+                    (config.search_share as f32, body.chance_of_more() as f32)
+                } else {
+                    (1.0, 1.0)
+                };
+                other.add(&body.filter.spectrum[k], share);
+                shadows[k].add(&path.shade.among(sample), chance);
             }
             without[k] = if path.window.known { other.clone().ln_likelihood(&path.window) } else { 0.0 };
         }
@@ -353,13 +360,13 @@ impl Plan {
                 body.filter.finish(config.search as usize, config.search as usize, &self.room, sequence);
             body.filter.show(&self.around(paths));
             let since = body.estimated;
-            body.search(gained, config);
+            body.search(gained + body.filter.seen, config);
             let dt_s = math::min_f64(body.at.seconds_since(since), LONGEST_S);
             state.idle_s = if body.evidence <= LEAST_EVIDENCE { state.idle_s + dt_s } else { 0.0 };
             self.meet(state);
         } else {
             let gained = body.filter.finish(LEAST_PARTICLES, config.particles as usize, &self.room, sequence);
-            body.learn(gained, config);
+            body.learn(gained + body.filter.seen, config);
             body.filter.show(&self.around(paths));
             let unseen_s = body.at.seconds_since(body.shown);
             let is_lost = body.is_disproved(config) || unseen_s >= config.patience_s;
@@ -433,10 +440,13 @@ fn learn(state: &mut State) {
         return;
     }
     let oldest = (state.windows + 1) % READINGS;
+    // While somebody is there whom nobody follows, his shadows would teach what is wrong.
+    let alone = 1.0 - state.chance_of_more();
     let State { paths, bodies, lost, since_s, .. } = state;
     let (known, probe) = bodies.split_at(MAX_FOLLOWED);
-    for (k, path) in paths.iter_mut().enumerate() {
-        let reading = path.past[oldest];
+    let somebody = probe[0].filter.sample(0.0);
+    for path in paths {
+        let reading = Reading { new: alone * path.past[oldest].new, ..path.past[oldest] };
         if reading.power <= 0.0 {
             continue;
         }
@@ -444,7 +454,9 @@ fn learn(state: &mut State) {
         for body in known.iter().filter(|b| b.known) {
             body.filter.lose(path, oldest, lost);
         }
-        lost.rest.add(&probe[0].filter.shadows[k], probe[0].chance_of_more() as f32);
+        if let Some(sample) = &somebody {
+            lost.rest.add(&path.shade.among(sample), probe[0].chance_of_more() as f32);
+        }
         path.shade.learn(lost, &reading, *since_s);
     }
 }

@@ -56,6 +56,13 @@ pub(crate) struct Reading {
     pub power: f64,
     /// Power of the shapes' likelihood, over that.
     pub shapes: f64,
+    /// Share of the channel's power of which the phases are known.
+    pub known: f64,
+}
+
+/// What the shapes count, by the share of the channel's power of which the phases are known.
+pub(crate) fn shape_power(known: f64) -> f64 {
+    SHAPE_POWER + KNOWN_SHAPE_POWER * known * known
 }
 
 /// What a body at one place makes of the mean signals: their covariance (strengths are taken as independent of shapes), and their
@@ -407,11 +414,10 @@ impl Shade {
         self.renew(self.cells.count() / RENEWED);
     }
 
-    /// What the shapes count, by the share of the channel's power of which the phases are known.
-    pub fn shape_power(&self) -> f64 {
+    /// Share of the channel's power of which the phases are known.
+    pub fn phases_known(&self) -> f64 {
         let rays = self.rays.iter().zip(&self.phases);
-        let known: f64 = rays.map(|(ray, phase)| ray.share * (1.0 - f64::from(phase.unknown()))).sum();
-        SHAPE_POWER + KNOWN_SHAPE_POWER * known * known
+        rays.map(|(ray, phase)| ray.share * (1.0 - f64::from(phase.unknown()))).sum()
     }
 
     /// What a body in a cell takes of each ray.
@@ -453,9 +459,14 @@ impl Shade {
         &self.shadows[cell]
     }
 
-    /// What somebody at a place makes.
-    pub fn at(&self, at_m: [f64; 2]) -> &Shadow {
-        &self.shadows[self.cells.of(at_m)]
+    /// What somebody makes who is at any of these places.
+    pub fn among(&self, places_m: &[[f64; 2]]) -> Shadow {
+        let mut out = Shadow::none();
+        for &at_m in places_m {
+            out.add_one_of_many(&self.shadows[self.cells.of(at_m)], 1.0 / places_m.len() as f32);
+        }
+        out.settle();
+        out
     }
 }
 
@@ -536,7 +547,7 @@ mod tests {
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
         let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
-        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0, shapes: 0.3 };
+        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0, shapes: 0.3, known: 0.0 };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");
         let none = Reading { power: 0.0, ..loud };
