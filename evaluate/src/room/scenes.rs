@@ -12,6 +12,12 @@ use wavewitness_fixtures::{Actor, Scene, Script, scenes};
 /// Nobody comes in before, seconds: the baseline of the empty room takes 20 s of frames, at half of them lost 40 s.
 pub const ENTER_S: u32 = 60;
 const ENTER: f64 = ENTER_S as f64;
+/// Where one is alone before two come in: how long, and when they do.
+const ALONE_S: u64 = 300;
+const AFTER_ONE_S: u32 = ENTER_S + ALONE_S as u32 + 30;
+
+/// Who is alone before is nobody of the other scenes.
+const OTHER_SEED: u64 = 1 << 32;
 
 /// How long the runs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +33,8 @@ pub enum Suite {
 pub enum Question {
     /// So many people of chance who walk, stand, sit and wave.
     People(u32),
+    /// Two people of chance, after somebody else went about the room alone: what he taught of the room's rays is known.
+    AfterOne,
     /// One person stands, sits and stands again.
     Still,
     /// Two people cross each other's way again and again, 0.65 m apart.
@@ -48,7 +56,11 @@ pub enum Question {
 impl Question {
     /// From when on cycles are scored, seconds.
     pub fn scored_from_s(self) -> f64 {
-        if self == Question::Empty { 0.0 } else { ENTER }
+        match self {
+            Question::Empty => 0.0,
+            Question::AfterOne => f64::from(AFTER_ONE_S),
+            _ => ENTER,
+        }
     }
 
     /// Whether it has a drawing.
@@ -78,6 +90,7 @@ impl Job {
             Question::People(n) => {
                 format!("{} people", if n == 4 { "four".to_owned() } else { n.to_string() })
             }
+            Question::AfterOne => "two people after one".to_owned(),
             Question::Still => "still person".to_owned(),
             Question::Crossing => "crossing".to_owned(),
             Question::SideBySide => "side by side".to_owned(),
@@ -103,6 +116,7 @@ pub fn jobs(request: &Request) -> Vec<Job> {
     {
         add(Question::People(count), &|seed| people(seed, count, seconds));
     }
+    add(Question::AfterOne, &|seed| after_one(seed, minutes(2, 10)));
     add(Question::Still, &|_| still());
     add(Question::Crossing, &|_| crossing());
     add(Question::SideBySide, &|_| side_by_side());
@@ -124,6 +138,16 @@ pub fn jobs(request: &Request) -> Vec<Job> {
 pub fn people(seed: u64, count: u32, seconds: u64) -> Scene {
     let habits = Habits { sit: true, wave: true, enter_after_s: ENTER_S, ..Habits::default() };
     scenes::people(seed, count, u64::from(ENTER_S) + seconds, habits)
+}
+
+/// Two people who are scored for so many seconds, once somebody else has been there and gone.
+fn after_one(seed: u64, seconds: u64) -> Scene {
+    let habits = Habits { sit: true, wave: true, enter_after_s: AFTER_ONE_S, ..Habits::default() };
+    let mut scene = scenes::people(seed, 2, u64::from(AFTER_ONE_S) + seconds, habits);
+    for actor in people(seed + OTHER_SEED, 1, ALONE_S).actors {
+        scene.actors.push(Actor { id: 3, script: actor.script.done().away(seconds as f64 + 60.0), ..actor });
+    }
+    scene
 }
 
 /// A scene that lasts as long as its people do something.
@@ -305,6 +329,15 @@ mod tests {
         };
         let titles: Vec<String> = jobs(&request).iter().map(Job::title).collect();
         assert_eq!(titles, ["still person", "still person", "falls", "falls"]);
+    }
+
+    #[test]
+    fn two_come_in_after_one_has_gone() {
+        let scene = after_one(1, 60);
+        let there = |t_s: u64| plan(&scene, t_s * SECOND_NS).len();
+        let counts = [59, 70, 200, 355, 389, 391, 394, 440].map(there);
+        assert_eq!(counts, [0, 1, 1, 1, 0, 1, 2, 2]);
+        assert_eq!(scene.duration_ns, 450 * SECOND_NS);
     }
 
     #[test]

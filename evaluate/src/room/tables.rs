@@ -77,7 +77,7 @@ fn targets(answers: &[Answer], keypoints: &Keypoints) -> Report {
         let (median, p90) = (quantile(&score.roots_m, 0.5), quantile(&score.roots_m, 0.9));
         match question {
             Question::People(1) => row("root error, median", median, "m", AtMost(0.25)),
-            Question::People(2) => {
+            Question::People(2) | Question::AfterOne => {
                 row("identity switches", score.clear.switches as f64, "", AtMost(0.0));
                 row("MOTA", score.clear.mota(), "", AtLeast(0.9));
                 row("IDF1", score.identity.idf1(), "", AtLeast(0.95));
