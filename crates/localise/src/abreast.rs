@@ -7,9 +7,10 @@ use crate::spectrum::SIGNALS;
 use wavewitness_num::math;
 
 const ABREAST: usize = 8;
-/// Share of the channel's power with known phases from which on readings say whether somebody is there: what one who walked alone for a few
-/// minutes has taught. Before, they say where.
-const WELL_KNOWN: f64 = 0.6;
+/// Share of the channel's power with known phases from which on readings begin to say whether somebody is there, and with which they say
+/// all that they can: what one who was alone for five and for ten minutes has taught. Before, they say where.
+const KNOWN: f64 = 0.6;
+const WELL_KNOWN: f64 = 0.65;
 type Lanes = [f32; ABREAST];
 
 /// What is new of all paths, and what everybody else makes of it.
@@ -99,8 +100,8 @@ impl Readings {
     pub fn trust(&self) -> f64 {
         let count: usize = self.0.iter().map(|eight| eight.count).sum();
         let known: f64 = self.0.iter().map(|eight| eight.known).sum();
-        let share = known / (WELL_KNOWN * count.max(1) as f64);
-        math::min_f64(1.0, share * share)
+        let share = (known / count.max(1) as f64 - KNOWN) / (WELL_KNOWN - KNOWN);
+        math::max_f64(0.0, math::min_f64(1.0, share))
     }
 
     /// Log-likelihood of all of them with nobody else, but for the same constant.
@@ -157,9 +158,44 @@ fn weigh(eight: &Eight, parts: &[Lanes; PARTS]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    //! Guards that eight at once are one after the other.
+    //! Guards that eight at once are one after the other, and that readings say that somebody is there once phases are known.
     use super::*;
     use crate::sequence::Sequence;
+
+    /// Nine paths with so much known.
+    fn gathered(known: f64) -> Readings {
+        let mut path = Path::along_a_wall();
+        path.reading = Reading { signals: [9.0; SIGNALS], new: 1.0, power: 1.0, shapes: 0.4, known };
+        let (mut readings, others) = (Readings::new(), [Shadow::none(); 9]);
+        assert!(readings.gather(&vec![path; 9], &others));
+        readings
+    }
+
+    #[test]
+    fn readings_are_trusted_once_phases_are_known() {
+        let trust = [0.0, 0.6, 0.625, 0.65, 0.9].map(|known| gathered(known).trust());
+        assert_eq!([trust[0], trust[3], trust[4]], [0.0, 1.0, 1.0]);
+        assert!(trust[1] < 1e-9 && (trust[2] - 0.5).abs() < 1e-9, "{trust:?}");
+        assert_eq!(Readings::new().trust(), 0.0);
+    }
+
+    #[test]
+    fn loud_readings_are_not_explained_by_nobody() {
+        let readings = gathered(0.9);
+        let loud = Shadow::drawn(&mut Sequence::new());
+        let explained: f64 = readings
+            .0
+            .iter()
+            .map(|eight| {
+                let mut parts = [[0.0; ABREAST]; PARTS];
+                for (lanes, part) in parts.iter_mut().zip(loud.parts()) {
+                    *lanes = [part; ABREAST];
+                }
+                weigh(eight, &parts)
+            })
+            .sum();
+        assert!(explained > readings.ln_nobody() + 10.0, "{explained}, {}", readings.ln_nobody());
+    }
 
     #[test]
     fn side_by_side_is_the_sum_of_each() {

@@ -530,6 +530,22 @@ mod tests {
     }
 
     #[test]
+    fn who_may_be_at_two_places_is_as_uncertain_as_they_differ() {
+        let (mut shade, mut sequence) =
+            (Shade::new(ENDS_M, &walls(), MOST_RAYS, &Fresnel::new()), Sequence::new());
+        let places = [[1.05, 1.05], [4.05, 3.05]];
+        for at_m in places {
+            shade.shadows[shade.cells.of(at_m)] = Shadow::drawn(&mut sequence);
+        }
+        let [one, other] = places.map(|at_m| shade.among(&[at_m]));
+        let either = shade.among(&places);
+        let half = 0.5 * (one.mean(SHAPES) - other.mean(SHAPES));
+        assert!((either.mean(SHAPES) - 0.5 * (one.mean(SHAPES) + other.mean(SHAPES))).abs() < 1e-5);
+        let expected = 0.5 * f64::from(one.strength + other.strength) + half * half;
+        assert!((f64::from(either.strength) - expected).abs() < 1e-4, "{} for {expected}", either.strength);
+    }
+
+    #[test]
     fn a_level_is_in_units_of_one_body() {
         let mut shade = Shade::new(ENDS_M, &walls(), MOST_RAYS, &Fresnel::new());
         shade.typical = [100.0, 25.0, 4.0, 0.1];
@@ -547,7 +563,8 @@ mod tests {
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
         let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
-        let loud = Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0, shapes: 0.3, known: 0.0 };
+        let loud =
+            Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0, shapes: 0.3, known: 0.0 };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");
         let none = Reading { power: 0.0, ..loud };

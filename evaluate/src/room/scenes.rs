@@ -13,7 +13,7 @@ use wavewitness_fixtures::{Actor, Scene, Script, scenes};
 pub const ENTER_S: u32 = 60;
 const ENTER: f64 = ENTER_S as f64;
 /// Where one is alone before two come in: how long, and when they do.
-const ALONE_S: u64 = 300;
+const ALONE_S: u64 = 600;
 const AFTER_ONE_S: u32 = ENTER_S + ALONE_S as u32 + 30;
 
 /// Who is alone before is nobody of the other scenes.
@@ -335,9 +335,9 @@ mod tests {
     fn two_come_in_after_one_has_gone() {
         let scene = after_one(1, 60);
         let there = |t_s: u64| plan(&scene, t_s * SECOND_NS).len();
-        let counts = [59, 70, 200, 355, 389, 391, 394, 440].map(there);
+        let counts = [59, 70, 200, 655, 689, 691, 694, 740].map(there);
         assert_eq!(counts, [0, 1, 1, 1, 0, 1, 2, 2]);
-        assert_eq!(scene.duration_ns, 450 * SECOND_NS);
+        assert_eq!(scene.duration_ns, 750 * SECOND_NS);
     }
 
     #[test]
