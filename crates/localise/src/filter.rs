@@ -17,7 +17,7 @@ use wavewitness_types::Room;
 const SPECTRUM_PARTICLES: usize = 16;
 /// So many particles are carried at most for each that is weighed by its windows, of which there are no more than this.
 const SIEVE: usize = 8;
-const MOST_KEPT: usize = 150;
+const MOST_KEPT: usize = 250;
 /// Factor on the particles of [`Filter::enough`].
 const PLENTY: usize = 4;
 /// Nobody is closer to a wall, m.
