@@ -15,9 +15,10 @@ use wavewitness_types::Room;
 
 /// Particles that a body's spectrum and shadow are averaged over for the others.
 const SPECTRUM_PARTICLES: usize = 16;
-/// So many particles are carried at most for each that is weighed by its windows, of which there are no more than this.
+/// So many particles are carried at most for each that is weighed by its windows, of which there are no more than these: while
+/// phases are learnt, since with fewer some begin in wrong places, and once they are known, when more windows tell more.
 const SIEVE: usize = 8;
-const MOST_KEPT: usize = 250;
+const MOST_KEPT: [f64; 2] = [400.0, 250.0];
 /// Factor on the particles of [`Filter::enough`].
 const PLENTY: usize = 4;
 /// Nobody is closer to a wall, m.
@@ -260,7 +261,8 @@ impl Filter {
         (self.asked, self.seen) = (0, 0.0);
         let count = self.particles.len();
         // Who may be anywhere is not found by few: half of what shows the posterior.
-        let kept = (self.enough(around.room) / 2).max(count / SIEVE).min(count / 2).clamp(1, MOST_KEPT);
+        let most = MOST_KEPT[0] + (MOST_KEPT[1] - MOST_KEPT[0]) * self.readings.trust();
+        let kept = (self.enough(around.room) / 2).max(count / SIEVE).min(count / 2).clamp(1, most as usize);
         self.shades.clear();
         self.shades.extend(self.particles.iter().map(|p| if p.is_standing() { stood } else { 0.0 }));
         let new = self.read(around, shadows);

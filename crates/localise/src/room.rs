@@ -440,8 +440,8 @@ fn learn(state: &mut State) {
         return;
     }
     let oldest = (state.windows + 1) % READINGS;
-    // While somebody is there whom nobody follows, his shadows would teach what is wrong.
-    let alone = 1.0 - state.chance_of_more();
+    // While somebody is there whom nobody follows, more likely than not, his shadows would teach what is wrong.
+    let alone = math::min_f64(1.0, 2.0 * (1.0 - state.chance_of_more()));
     let State { paths, bodies, lost, since_s, .. } = state;
     let (known, probe) = bodies.split_at(MAX_FOLLOWED);
     let somebody = probe[0].filter.sample(0.0);
