@@ -10,7 +10,7 @@ use wavewitness_types::Room;
 
 /// Reflections of a ray at most.
 const MOST_REFLECTIONS: usize = 4;
-/// Rays with so many at most: in a box there is one for each image, and 2, 6, 18, 38, 66 of these more with each reflection.
+/// Rays of up to so many reflections in a box: one for each image, of which there are 4n² + 2 of n reflections.
 pub(crate) const MOST_RAYS: usize = 1 + 6 + 18 + 38 + 66;
 /// Share of the power of a wall's reflection that floor and ceiling reflect: their angles are steeper, and antennas upright.
 const LEVEL_SHARE: f64 = 0.4;
@@ -21,6 +21,7 @@ pub(crate) const HEIGHT_M: f64 = 1.5;
 const END_SHARE: f64 = 0.02;
 /// Nor closer to an antenna, m.
 const LEAST_M: f64 = 0.2;
+
 /// What of the room a path's rays depend on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Walls {
@@ -66,20 +67,22 @@ pub(crate) fn strongest(ends_m: [[f64; 3]; 2], walls: &Walls, most: usize) -> Ve
     let direct_m = math::max_f64(distance_m(ends_m[0], ends_m[1]), LEAST_M);
     let mut out = Vec::new();
     reflect(ends_m, &walls.room, &mut Vec::new(), &mut |corners| {
-        let length_m: f64 = corners.windows(2).map(|leg| distance_m(leg[0], leg[1])).sum();
+        let mut length_m = 0.0;
+        let legs: Vec<Leg> = corners
+            .windows(2)
+            .map(|ends| {
+                let leg = Leg::new(ends[0], ends[1], length_m);
+                length_m += leg.length_m;
+                leg
+            })
+            .collect();
         let mut power = (direct_m / length_m) * (direct_m / length_m);
         for corner in &corners[1..corners.len() - 1] {
             power *= walls.reflected * if is_level(corner, &walls.room) { LEVEL_SHARE } else { 1.0 };
         }
-        let mut before_m = 0.0;
-        let legs = corners.windows(2).map(|ends| {
-            let leg = Leg::new(ends[0], ends[1], before_m);
-            before_m += leg.length_m;
-            leg
-        });
-        out.push(Way { legs: legs.collect(), length_m, power });
+        out.push(Way { legs, length_m, power });
     });
-    // The direct one is found first, and stays there: sorting is stable, and no other is longer and stronger.
+    // The direct one is found first, and stays there.
     out[1..].sort_by(|a, b| b.power.total_cmp(&a.power));
     out.truncate(most.max(1));
     out

@@ -21,7 +21,7 @@ pub(crate) const ENTRIES: usize = 6;
 /// These entries, the strength's variance and the means.
 pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
 /// So many or more, in whole vectors.
-const ABREAST: usize = PARTS.next_multiple_of(4);
+const FILLED: usize = PARTS.next_multiple_of(4);
 /// Most cells of shadows, and their least length, m: a ray's loss turns by up to 17 rad for each metre aside, half a metre beside it.
 pub(crate) const MOST_CELLS: usize = 3000;
 const CELL_M: f64 = 0.1;
@@ -133,7 +133,7 @@ impl Shadow {
         [a, b, c, d, e, f, self.strength, p, q, r, s]
     }
 
-    fn add_parts(&mut self, parts: &[f32; ABREAST]) {
+    fn add_parts(&mut self, parts: &[f32; FILLED]) {
         let mine = self.shape.iter_mut().chain([&mut self.strength]).chain(&mut self.means);
         mine.zip(parts).for_each(|(sum, part)| *sum += part);
     }
@@ -197,9 +197,9 @@ struct Ray {
 /// far as it is. In the order of [`Shadow::parts`], and so wide that they are added side by side.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
-    square: [f32; ABREAST],
-    re: [f32; ABREAST],
-    im: [f32; ABREAST],
+    square: [f32; FILLED],
+    re: [f32; FILLED],
+    im: [f32; FILLED],
 }
 
 impl Part {
@@ -214,7 +214,7 @@ impl Part {
         out
     }
 
-    fn add_to(&self, sums: &mut [f32; ABREAST], [re, im]: [f32; 2]) {
+    fn add_to(&self, sums: &mut [f32; FILLED], [re, im]: [f32; 2]) {
         let square = re * re + im * im;
         for (k, sum) in sums.iter_mut().enumerate() {
             *sum += square * self.square[k] + re * self.re[k] + im * self.im[k];
@@ -434,7 +434,7 @@ impl Shade {
         let parts = &parts[..self.rays.len()];
         for _ in 0..count {
             let c = self.oldest;
-            let mut sums = [0.0; ABREAST];
+            let mut sums = [0.0; FILLED];
             for (part, &loss) in parts.iter().zip(self.losses_in(c)) {
                 part.add_to(&mut sums, loss);
             }
