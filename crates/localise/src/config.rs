@@ -88,9 +88,9 @@ wavewitness_types::stage_config! {
         /// Added to the deviation of each axis, m.
         least_sd_m: f64 = 0.07, 0.0, 2.0;
         /// Factor on the deviation: what the model lacks …
-        inflation: f64 = 0.65, 0.1, 10.0;
+        inflation: f64 = 0.5, 0.1, 10.0;
         /// … and what is added to it where somebody is there who isn't followed, by the probability of that: he moves the others.
-        unseen: f64 = 0.75, 0.0, 10.0;
+        unseen: f64 = 0.85, 0.0, 10.0;
     }
 }
 
