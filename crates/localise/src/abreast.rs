@@ -183,17 +183,8 @@ mod tests {
     fn loud_readings_are_not_explained_by_nobody() {
         let readings = gathered(0.9);
         let loud = Shadow::drawn(&mut Sequence::new());
-        let explained: f64 = readings
-            .0
-            .iter()
-            .map(|eight| {
-                let mut parts = [[0.0; ABREAST]; PARTS];
-                for (lanes, part) in parts.iter_mut().zip(loud.parts()) {
-                    *lanes = [part; ABREAST];
-                }
-                weigh(eight, &parts)
-            })
-            .sum();
+        let explained: f64 =
+            readings.0.iter().map(|eight| weigh(eight, &loud.parts().map(|part| [part; ABREAST]))).sum();
         assert!(explained > readings.ln_nobody() + 10.0, "{explained}, {}", readings.ln_nobody());
     }
 

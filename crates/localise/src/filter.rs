@@ -261,6 +261,7 @@ impl Filter {
         (self.asked, self.seen) = (0, 0.0);
         let count = self.particles.len();
         // Who may be anywhere is not found by few: half of what shows the posterior.
+        // By the readings of the window before: these are gathered below.
         let most = MOST_KEPT[0] + (MOST_KEPT[1] - MOST_KEPT[0]) * self.readings.trust();
         let kept = (self.enough(around.room) / 2).max(count / SIEVE).min(count / 2).clamp(1, most as usize);
         self.shades.clear();

@@ -305,13 +305,20 @@ impl Plan {
         let is_alone = state.followed() <= 1 && state.chance_of_more() < 0.5;
         let State { paths, bodies, others, shadows, without, sequence, .. } = state;
         let config = &self.config;
-        // Where everybody was in the middle of what is read: half a metre beside a ray what is taken of it turns with every decimetre.
-        let samples: [Option<Sample>; MAX_FOLLOWED + 1] = core::array::from_fn(|b| {
+        // Everybody else: where he was in the middle of what is read (half a metre beside a ray what is taken of it turns with every
+        // decimetre), what share of his spectrum counts, and the chance that he is there.
+        let rest: [Option<(Sample, f32, f32)>; MAX_FOLLOWED + 1] = core::array::from_fn(|b| {
             let body = &bodies[b];
             if b == which || b < MAX_FOLLOWED && !body.known {
                 return None;
             }
-            body.filter.sample(math::min_f64(looked.seconds_since(body.at), LONGEST_S) - 0.5 * READ_S)
+            let ahead_s = math::min_f64(looked.seconds_since(body.at), LONGEST_S) - 0.5 * READ_S;
+            let (share, chance) = if b == MAX_FOLLOWED {
+                (config.search_share as f32, body.chance_of_more() as f32)
+            } else {
+                (1.0, 1.0)
+            };
+            Some((body.filter.sample(ahead_s)?, share, chance))
         });
         for (k, (path, other)) in paths.iter().zip(others.iter_mut()).enumerate() {
             let mut levels = path.window.floor;
@@ -322,15 +329,10 @@ impl Plan {
             }
             *other = Covariance::floor(&levels);
             shadows[k] = Shadow::none();
-            for (b, (body, sample)) in bodies.iter().zip(&samples).enumerate() {
-                let Some(sample) = sample else { continue };
-                let (share, chance) = if b == MAX_FOLLOWED {
-                    (config.search_share as f32, body.chance_of_more() as f32)
-                } else {
-                    (1.0, 1.0)
-                };
-                other.add(&body.filter.spectrum[k], share);
-                shadows[k].add(&path.shade.among(sample), chance);
+            for (body, there) in bodies.iter().zip(&rest) {
+                let Some((sample, share, chance)) = there else { continue };
+                other.add(&body.filter.spectrum[k], *share);
+                shadows[k].add(&path.shade.among(sample), *chance);
             }
             without[k] = if path.window.known { other.clone().ln_likelihood(&path.window) } else { 0.0 };
         }
@@ -445,6 +447,7 @@ fn learn(state: &mut State) {
     let State { paths, bodies, lost, since_s, .. } = state;
     let (known, probe) = bodies.split_at(MAX_FOLLOWED);
     let somebody = probe[0].filter.sample(0.0);
+    let chance = probe[0].chance_of_more() as f32;
     for path in paths {
         let reading = Reading { new: alone * path.past[oldest].new, ..path.past[oldest] };
         if reading.power <= 0.0 {
@@ -455,7 +458,7 @@ fn learn(state: &mut State) {
             body.filter.lose(path, oldest, lost);
         }
         if let Some(sample) = &somebody {
-            lost.rest.add(&path.shade.among(sample), probe[0].chance_of_more() as f32);
+            lost.rest.add(&path.shade.among(sample), chance);
         }
         path.shade.learn(lost, &reading, *since_s);
     }

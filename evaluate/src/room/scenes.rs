@@ -13,8 +13,8 @@ use wavewitness_fixtures::{Actor, Scene, Script, scenes};
 pub const ENTER_S: u32 = 60;
 const ENTER: f64 = ENTER_S as f64;
 /// Where one is alone before two come in: how long, and when they do.
-const ALONE_S: u64 = 600;
-const AFTER_ONE_S: u32 = ENTER_S + ALONE_S as u32 + 30;
+const ALONE_S: u32 = 600;
+const AFTER_ONE_S: u32 = ENTER_S + ALONE_S + 30;
 
 /// Who is alone before is nobody of the other scenes.
 const OTHER_SEED: u64 = 1 << 32;
@@ -22,9 +22,9 @@ const OTHER_SEED: u64 = 1 << 32;
 /// How long the runs are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
-    /// Two minutes of one and two people, five of the empty room, six falls, ten minutes of daily life.
+    /// Two minutes of one and two people and of two after one, five of the empty room, six falls, ten minutes of daily life.
     Quick,
-    /// Ten minutes (12,000 cycles) of one and two people, an hour of the empty room, 24 falls a seed, ten hours of daily life.
+    /// Ten minutes (12,000 cycles) of one and two people and of two after one, an hour of the empty room, 24 falls a seed, ten hours of daily life.
     Full,
 }
 
@@ -136,15 +136,19 @@ pub fn jobs(request: &Request) -> Vec<Job> {
 
 /// People of chance who are scored for so many seconds.
 pub fn people(seed: u64, count: u32, seconds: u64) -> Scene {
-    let habits = Habits { sit: true, wave: true, enter_after_s: ENTER_S, ..Habits::default() };
-    scenes::people(seed, count, u64::from(ENTER_S) + seconds, habits)
+    people_from(ENTER_S, seed, count, seconds)
+}
+
+/// The same who come in so late.
+fn people_from(enter_s: u32, seed: u64, count: u32, seconds: u64) -> Scene {
+    let habits = Habits { sit: true, wave: true, enter_after_s: enter_s, ..Habits::default() };
+    scenes::people(seed, count, u64::from(enter_s) + seconds, habits)
 }
 
 /// Two people who are scored for so many seconds, once somebody else has been there and gone.
 fn after_one(seed: u64, seconds: u64) -> Scene {
-    let habits = Habits { sit: true, wave: true, enter_after_s: AFTER_ONE_S, ..Habits::default() };
-    let mut scene = scenes::people(seed, 2, u64::from(AFTER_ONE_S) + seconds, habits);
-    for actor in people(seed + OTHER_SEED, 1, ALONE_S).actors {
+    let mut scene = people_from(AFTER_ONE_S, seed, 2, seconds);
+    for actor in people(seed + OTHER_SEED, 1, u64::from(ALONE_S)).actors {
         scene.actors.push(Actor { id: 3, script: actor.script.done().away(seconds as f64 + 60.0), ..actor });
     }
     scene
