@@ -83,15 +83,20 @@ fn the_last_minutes_hold_before_and_after_a_restart() {
     assert_eq!((report.fault, report.counts[count::FIRST]), (Fault::None, first), "{report:?}");
     assert_eq!(report.counts[count::BOOTS], 2);
     assert!(report.counts[count::LAST] > last);
-    // A byte of a record in the middle: its cycle number stands in it.
-    let needle = CycleIndex(last).to_canonical_bytes();
-    let at = body.windows(8).position(|w| w == needle).unwrap();
-    let mut changed = body;
-    changed[at + 60] ^= 1;
+    // A byte of a record in the middle: its cycle number stands in it, and maybe in front of something else.
     let genesis = Digest::parse(hub.status()["genesis"].as_str().unwrap()).unwrap();
+    let needle = CycleIndex(last).to_canonical_bytes();
+    let places = body.windows(8).enumerate().filter(|(at, w)| *w == needle && at + 60 < body.len());
+    let faults: Vec<Fault> = places
+        .map(|(at, _)| {
+            let mut changed = body.clone();
+            changed[at + 60] ^= 1;
+            chain::check(&changed, &[], &genesis).0.fault
+        })
+        .collect();
+    assert!(!faults.contains(&Fault::None), "{faults:?}");
     // In the witness it breaks the chain, in what was published the output.
-    let fault = chain::check(&changed, &[], &genesis).0.fault;
-    assert!(matches!(fault, Fault::Broken | Fault::Output), "{fault:?}");
+    assert!(faults.iter().any(|fault| matches!(fault, Fault::Broken | Fault::Output)), "{faults:?}");
 }
 
 #[test]

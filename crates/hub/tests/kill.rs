@@ -49,7 +49,9 @@ fn twenty_kills_lose_nothing_that_was_published() {
         }
         boots += 1;
         let cycles = client.join().unwrap();
-        assert!(cycles.is_sorted() && cycles.first() > received.last(), "a cycle number was used again");
+        // A busy machine may kill it before it published anything.
+        let is_later = cycles.first().is_none_or(|first| Some(first) > received.last());
+        assert!(cycles.is_sorted() && is_later, "a cycle number was used again");
         received.extend(cycles);
     }
     assert!(received.len() > 200, "{}", received.len());
