@@ -55,6 +55,7 @@ pub struct State {
     readings: Vec<Option<LinkBreathing>>,
     scratch: breathing::Scratch,
     look: Option<Look>,
+    is_looking: bool,
     last: usize,
     wait: u32,
 }
@@ -86,6 +87,7 @@ impl Plan {
         state: &mut State,
     ) -> Option<Finding> {
         state.wait = state.wait.saturating_sub(1);
+        state.is_looking = state.look.is_some() || state.wait == 0;
         let (look, reading) = match state.look {
             Some(look) => (look, self.plans[look.grid as usize].advance(FREQUENCIES, &mut state.scratch)),
             None if state.wait > 0 => return None,
@@ -119,9 +121,15 @@ impl State {
             readings: vec![None; MAX_LINKS],
             scratch: breathing::Scratch::new(&plan.plans[0]),
             look: None,
+            is_looking: false,
             last: MAX_LINKS - 1,
             wait: 0,
         }
+    }
+
+    /// Whether this cycle had a share of a look, which costs something.
+    pub fn is_looking(&self) -> bool {
+        self.is_looking
     }
 
     /// Something moves on a link: its window begins anew, and what it said before holds no longer.

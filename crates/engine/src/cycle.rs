@@ -493,7 +493,8 @@ impl Engine {
                 self.report.frame.presence,
                 Presence::Known { present: false, .. } | Presence::Unknown(UnknownReason::NotCalibrated)
             );
-            answers = plan.run(at, empty, state, &mut self.work.followed);
+            let light = self.states.breath.is_looking();
+            answers = plan.run(at, empty, light, state, &mut self.work.followed);
         }
         let hasher = self.hashers.of(Stage::Tomography);
         hasher.option(self.states.localising.as_ref(), |s, state| state.summary.canonical(s));

@@ -92,9 +92,16 @@ impl Plan {
     }
 
     /// Ends a cycle; `followed` is cleared and filled with everybody who is followed. True if enough paths have a full
-    /// window for an answer. `empty`: presence says that nobody is there.
-    pub fn run(&self, at: Timestamp, empty: bool, state: &mut State, followed: &mut Vec<Followed>) -> bool {
-        state.summary = self.follower.run(at, empty, &mut state.following, followed);
+    /// window for an answer. `empty`: presence says that nobody is there; `light`: another stage has much to do.
+    pub fn run(
+        &self,
+        at: Timestamp,
+        empty: bool,
+        light: bool,
+        state: &mut State,
+        followed: &mut Vec<Followed>,
+    ) -> bool {
+        state.summary = self.follower.run(at, empty, light, &mut state.following, followed);
         state.summary.paths >= LEAST_PATHS
     }
 }

@@ -15,9 +15,9 @@ wavewitness_types::stage_config! {
         /// Particles of the search for somebody else.
         search: u32 = 400, 50, 5000;
         /// Particles that one cycle weighs; a window is worked off over as many cycles as it takes.
-        per_cycle: u32 = 115, 10, 20000;
+        per_cycle: u32 = 125, 10, 20000;
         /// So many for each path, if that is more: many paths show many people, each of whom has to be asked in every window.
-        per_path: u32 = 10, 0, 1000;
+        per_path: u32 = 20, 0, 1000;
         /// Time between two windows of a second, s, if the particles are weighed by then.
         update_s: f64 = 0.25, 0.05, 1.0;
         /// Power of the log-likelihood for each second since the window before: bins of a Hann window are correlated, and the model is
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn more_paths_take_more_particles() {
-        let config = Config { per_cycle: 115, per_path: 10, ..Config::default() };
-        assert_eq!([3, 6, 11, 12, 28].map(|paths| config.share(paths)), [115, 115, 115, 120, 280]);
+        let config = Config { per_cycle: 125, per_path: 20, ..Config::default() };
+        assert_eq!([3, 6, 11, 12, 28].map(|paths| config.share(paths)), [125, 125, 220, 240, 560]);
     }
 }

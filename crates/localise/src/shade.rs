@@ -20,8 +20,8 @@ pub(crate) const SHAPES: usize = SIGNALS - 1;
 pub(crate) const ENTRIES: usize = 6;
 /// These entries, the strength's variance and the means.
 pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
-/// So many or more, in whole vectors.
-const FILLED: usize = PARTS.next_multiple_of(4);
+/// The entries and the strength's variance, in whole vectors.
+const SQUARES: usize = (ENTRIES + 1).next_multiple_of(4);
 /// Most cells of shadows, and their least length, m: a ray's loss turns by up to 17 rad for each metre aside, half a metre beside it.
 pub(crate) const MOST_CELLS: usize = 3000;
 const CELL_M: f64 = 0.1;
@@ -40,7 +40,7 @@ const STANDS_OUT: f64 = 0.5;
 const ROUND: f64 = 0.82;
 /// Part of a reading that has to be new before phases are learnt from it, and in how many parts shadows are renewed.
 const LEAST_NEW: f64 = 0.1;
-const RENEWED: usize = 16;
+const RENEWED: usize = 32;
 /// Freedom of the distributions (Student's t).
 pub(crate) const FREEDOM: f32 = 20.0;
 /// What the shapes count as long as no phase is known (their covariance is rougher than that of the strength), and how much more where all
@@ -133,9 +133,10 @@ impl Shadow {
         [a, b, c, d, e, f, self.strength, p, q, r, s]
     }
 
-    fn add_parts(&mut self, parts: &[f32; FILLED]) {
-        let mine = self.shape.iter_mut().chain([&mut self.strength]).chain(&mut self.means);
-        mine.zip(parts).for_each(|(sum, part)| *sum += part);
+    fn add_sums(&mut self, sums: &Sums) {
+        let mine = self.shape.iter_mut().chain([&mut self.strength]);
+        mine.zip(sums.squares).for_each(|(sum, part)| *sum += part);
+        self.means.iter_mut().zip(sums.means).for_each(|(sum, part)| *sum += part);
     }
 
     /// Mean squares of the signals.
@@ -193,13 +194,20 @@ struct Ray {
     steering: Steering,
 }
 
-/// What a loss of a ray makes of the signals: by its square as far as its phase is not known, and by its real and its imaginary part as
-/// far as it is. In the order of [`Shadow::parts`], and so wide that they are added side by side.
+/// What a loss of a ray makes of the signals: by its square as far as its phase is not known (entries of the shape, the strength's
+/// variance, and nothing), and by its real and its imaginary part as far as it is. So wide that they are added side by side.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
-    square: [f32; FILLED],
-    re: [f32; FILLED],
-    im: [f32; FILLED],
+    square: [f32; SQUARES],
+    re: [f32; SIGNALS],
+    im: [f32; SIGNALS],
+}
+
+/// Sums of that over rays.
+#[derive(Default)]
+struct Sums {
+    squares: [f32; SQUARES],
+    means: [f32; SIGNALS],
 }
 
 impl Part {
@@ -207,17 +215,20 @@ impl Part {
         let mut unknown = Shadow::none();
         unknown.add_ray(&ray.steering, ray.share as f32 * phase.unknown());
         let mut out = Part::default();
-        out.square[..PARTS].copy_from_slice(&unknown.parts());
+        out.square[..=ENTRIES].copy_from_slice(&unknown.parts()[..=ENTRIES]);
         for (k, [by_re, by_im]) in phase.expected().into_iter().enumerate() {
-            (out.re[ENTRIES + 1 + k], out.im[ENTRIES + 1 + k]) = (by_re, by_im);
+            (out.re[k], out.im[k]) = (by_re, by_im);
         }
         out
     }
 
-    fn add_to(&self, sums: &mut [f32; FILLED], [re, im]: [f32; 2]) {
+    fn add_to(&self, sums: &mut Sums, [re, im]: [f32; 2]) {
         let square = re * re + im * im;
-        for (k, sum) in sums.iter_mut().enumerate() {
-            *sum += square * self.square[k] + re * self.re[k] + im * self.im[k];
+        for (sum, part) in sums.squares.iter_mut().zip(&self.square) {
+            *sum += square * part;
+        }
+        for k in 0..SIGNALS {
+            sums.means[k] += re * self.re[k] + im * self.im[k];
         }
     }
 }
@@ -434,12 +445,12 @@ impl Shade {
         let parts = &parts[..self.rays.len()];
         for _ in 0..count {
             let c = self.oldest;
-            let mut sums = [0.0; FILLED];
+            let mut sums = Sums::default();
             for (part, &loss) in parts.iter().zip(self.losses_in(c)) {
                 part.add_to(&mut sums, loss);
             }
             let mut shadow = self.rest[c];
-            shadow.add_parts(&sums);
+            shadow.add_sums(&sums);
             self.shadows[c] = shadow;
             self.oldest = (c + 1) % self.shadows.len();
         }

@@ -34,6 +34,17 @@ const LEAST_PIVOT: f32 = 1e-6;
 /// No greater one counts in the determinant: four of them are finite.
 const MOST_PIVOT: f32 = 1e9;
 
+/// 1/n: a division takes as long as all that is done with a line in four bins.
+const INVERSES: [f32; 2 * SHIFTS + 2] = {
+    let mut inverses = [1.0; 2 * SHIFTS + 2];
+    let mut n = 1;
+    while n < inverses.len() {
+        inverses[n] = 1.0 / n as f32;
+        n += 1;
+    }
+    inverses
+};
+
 pub(crate) type Lanes = [f32; LANES];
 
 /// Covariance of the four spectra in every bin: diagonal, and the lower triangle's real and imaginary parts.
@@ -74,7 +85,7 @@ impl<'a> Line<'a> {
         let (b0, b1) = (sums(2 * SHIFTS - high), sums(2 * SHIFTS + 1 - low));
         let noise = groups(&window.noise);
         let anywhere = floor_share * power;
-        let power = power / (high + 1 - low) as f32;
+        let power = power * INVERSES[high + 1 - low];
         let a = three(|g| four(|m| a1[g][m] - a0[g][m]));
         let b = three(|g| four(|m| b1[g][m] - b0[g][m]));
         let even = three(|g| four(|m| power * (a[g][m] + b[g][m])));
@@ -272,18 +283,22 @@ fn ln_product(factors: &[f32]) -> f64 {
     math::ln_short(mantissa) + f64::from(exponent) * core::f64::consts::LN_2
 }
 
+/// Parts of a step of the shifts that rates are counted in.
+const PARTS: usize = 1 << 16;
+
 /// Power in every bin of fringes, each of whose rates is spread evenly over its width.
 fn fringe_level(window: &Window, powers: &Powers, speed_m_s: f64) -> Lanes {
     let mut level = [0.0; LANES];
-    let steps = speed_m_s * RATE_HZ / STEP_HZ;
+    // In whole numbers, which are faster.
+    let steps = (math::min_f64(speed_m_s * RATE_HZ / STEP_HZ, SHIFTS as f64) * PARTS as f64) as usize;
     let (mut low, mut before) = (0, &window.folded[0]);
     for (k, power) in powers.iter().enumerate() {
         if low > SHIFTS {
             break;
         }
-        let until = math::min_f64((k + 1) as f64 * steps, SHIFTS as f64) + 0.5;
-        let high = (until as usize).max(low + 1);
-        let share = power / (high - low) as f32;
+        let until = ((k + 1) * steps).min(SHIFTS * PARTS) + PARTS / 2;
+        let high = (until / PARTS).max(low + 1);
+        let share = power * INVERSES[high - low];
         let sums = &window.folded[high];
         for m in 0..LANES {
             level[m] += share * (sums[m] - before[m]);
@@ -378,13 +393,12 @@ impl Places {
             product[l] = p.length_m[a] * q.length_m[b];
         }
         let none = [0.0; LINES];
+        let steps = 1.0 / (scatter.wavelength_m * STEP_HZ);
         let mut out = Places { shift: none, sweep: none, excess_m: none, power: none };
         for l in 0..LINES {
-            let hz = -rate_m_s[l] / scatter.wavelength_m;
-            let shift = math::min_f64(hz / STEP_HZ + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64);
+            let shift = math::min_f64(-rate_m_s[l] * steps + SHIFTS as f64 + 0.5, 2.0 * SHIFTS as f64);
             out.shift[l] = math::max_f64(0.0, shift);
-            let sweep_hz = scatter.sweep_s * growth_m_s2[l] / scatter.wavelength_m;
-            out.sweep[l] = math::min_f64(sweep_hz / STEP_HZ + 0.5, MOST_SWEEP);
+            out.sweep[l] = math::min_f64(scatter.sweep_s * growth_m_s2[l] * steps + 0.5, MOST_SWEEP);
             out.excess_m[l] = length_m[l] - direct_m;
             let reflected = if l == 0 { power } else { scatter.wall_power * power };
             out.power[l] = reflected / (product[l] * product[l]);

@@ -65,10 +65,9 @@ struct Frame {
     weight: [f64; MOST],
     slow: [[f64; MOST]; SLOW],
     energy: f64,
-    /// `e^{−j2πνt}` at a step of the shifts, at the first bin, and at a step of the bins: every transform begins with them.
+    /// `e^{−j2πνt}` at a step of the shifts, and at every bin.
     shift_turn: [C64; MOST],
-    first_turn: [C64; MOST],
-    bin_turn: [C64; MOST],
+    bin_turns: [[C64; BINS]; MOST],
 }
 
 impl Frame {
@@ -80,8 +79,7 @@ impl Frame {
             slow: [[0.0; MOST]; SLOW],
             energy: 0.0,
             shift_turn: [C64::default(); MOST],
-            first_turn: [C64::default(); MOST],
-            bin_turn: [C64::default(); MOST],
+            bin_turns: [[C64::default(); BINS]; MOST],
         };
         for (r, sample) in samples.iter().enumerate() {
             let t = 0.5 * LENGTH_S - end.seconds_since(sample.at);
@@ -89,8 +87,12 @@ impl Frame {
             f.weight[r] = 0.5 + 0.5 * math::cos(TAU * t / LENGTH_S);
             f.energy += f.weight[r] * f.weight[r];
             f.shift_turn[r] = complex::unit(-TAU * STEP_HZ * t);
-            f.first_turn[r] = complex::unit(-TAU * FIRST_HZ * t);
-            f.bin_turn[r] = complex::unit(-TAU * BIN_HZ * t);
+            let step = complex::unit(-TAU * BIN_HZ * t);
+            let mut turn = complex::unit(-TAU * FIRST_HZ * t);
+            for bin in &mut f.bin_turns[r] {
+                *bin = turn;
+                turn *= step;
+            }
         }
         for q in 0..SLOW {
             for r in 0..f.count {
@@ -112,29 +114,36 @@ impl Frame {
         f
     }
 
-    /// `Σ values e^{−j2πνt}` at every shift from 0 on.
-    fn at_shifts(&self, values: &[f64; MOST], out: &mut [C64]) {
-        out.fill(C64::default());
-        for r in 0..self.count {
-            add_turns(C64::new(values[r], 0.0), self.shift_turn[r], out);
+    /// `Σ values e^{−j2πνt}` at every bin.
+    fn at_bins(&self, values: &[f64; MOST]) -> [C64; BINS] {
+        let mut out = [C64::default(); BINS];
+        for (value, turns) in values.iter().zip(&self.bin_turns).take(self.count) {
+            for (z, turn) in out.iter_mut().zip(turns) {
+                *z += turn * value;
+            }
         }
+        out
     }
 
-    /// The same at every bin.
-    fn at_bins(&self, values: &[f64; MOST], out: &mut [C64; BINS]) {
-        out.fill(C64::default());
+    /// The transform of the weights at every difference of a bin and a shift, and of each slow function under them at every shift from
+    /// 0 on.
+    fn at_shifts(&self, kernel: &mut [C64; DIFFERENCES + 1], slow: &mut [[C64; SLOW]; SHIFTS + 1]) {
         for r in 0..self.count {
-            add_turns(self.first_turn[r] * values[r], self.bin_turn[r], out);
+            let values: [f64; SLOW] = core::array::from_fn(|k| self.weight[r] * self.slow[k][r]);
+            let step = self.shift_turn[r];
+            // Even and odd multiples, so that a product doesn't wait for the one before.
+            let (mut turns, two) = ([C64::new(1.0, 0.0), step], step * step);
+            for (k, z) in kernel.iter_mut().enumerate() {
+                let turn = &mut turns[k % 2];
+                *z += *turn * self.weight[r];
+                if let Some(sums) = slow.get_mut(k) {
+                    for (z, value) in sums.iter_mut().zip(values) {
+                        *z += *turn * value;
+                    }
+                }
+                *turn *= two;
+            }
         }
-    }
-}
-
-/// Adds `first`, `first step`, `first step²`, …
-fn add_turns(first: C64, step: C64, out: &mut [C64]) {
-    let mut turn = first;
-    for z in out {
-        *z += turn;
-        turn *= step;
     }
 }
 
@@ -183,7 +192,6 @@ impl Window {
         self.respond(&frame);
         let scale = 1.0 / math::sqrt(frame.energy);
         let mut values = [0.0; MOST];
-        let mut bins = [C64::default(); BINS];
         for k in 0..SIGNALS {
             for (r, sample) in samples.iter().enumerate() {
                 values[r] = frame.weight[r] * f64::from(sample.signals[k]);
@@ -192,7 +200,7 @@ impl Window {
             for slow in &frame.slow {
                 last = scale * remove(&slow[..frame.count], &mut values[..frame.count]);
             }
-            frame.at_bins(&values, &mut bins);
+            let bins = frame.at_bins(&values);
             let mut powers = [0.0; BINS];
             for (m, z) in bins.iter().enumerate() {
                 (self.re[k][m], self.im[k][m]) = ((z.re * scale) as f32, (z.im * scale) as f32);
@@ -237,17 +245,9 @@ impl Window {
         // z(ω) = Σ (P w x)(t) e^{−jωt}, P = 1 − Σ s sᵀ: for x = e^{jνt} this is W(ω − ν) − Σ A*(ν) B(ω), where W, A and B
         // are the transforms of w, s w and s; of real functions, so that negative frequencies have the conjugate.
         let mut kernel = [C64::default(); DIFFERENCES + 1];
-        frame.at_shifts(&frame.weight, &mut kernel);
-        let mut shifted = [[C64::default(); SHIFTS + 1]; SLOW];
-        let mut binned = [[C64::default(); BINS]; SLOW];
-        for k in 0..SLOW {
-            let mut values = [0.0; MOST];
-            for r in 0..frame.count {
-                values[r] = frame.weight[r] * frame.slow[k][r];
-            }
-            frame.at_shifts(&values, &mut shifted[k]);
-            frame.at_bins(&frame.slow[k], &mut binned[k]);
-        }
+        let mut shifted = [[C64::default(); SLOW]; SHIFTS + 1];
+        frame.at_shifts(&mut kernel, &mut shifted);
+        let binned = [0, 1, 2, 3].map(|k: usize| frame.at_bins(&frame.slow[k]));
         for (q, response) in self.response.iter_mut().enumerate() {
             let (ahead, size) = (q >= SHIFTS, q.abs_diff(SHIFTS));
             for (m, lane) in response.iter_mut().enumerate().take(BINS) {
@@ -255,7 +255,7 @@ impl Window {
                 let w = kernel[bin.abs_diff(q)];
                 let mut z = if q > bin { w.conj() } else { w };
                 for k in 0..SLOW {
-                    let a = shifted[k][size];
+                    let a = shifted[size][k];
                     z -= if ahead { complex::conj_mul(a, binned[k][m]) } else { a * binned[k][m] };
                 }
                 *lane = (complex::abs2(z) / frame.energy) as f32;
@@ -282,14 +282,12 @@ impl Window {
         }
         let mut totals = [0.0; BINS];
         for r in 0..frame.count {
-            let mut turn = frame.first_turn[r];
             for (m, total) in totals.iter_mut().enumerate() {
-                let mut z = turn;
+                let mut z = frame.bin_turns[r][m];
                 for k in 0..SLOW {
                     z -= binned[k][m] * frame.slow[k][r];
                 }
                 *total += frame.weight[r] * frame.weight[r] * complex::abs2(z);
-                turn *= frame.bin_turn[r];
             }
         }
         for (noise, total) in self.noise.iter_mut().zip(totals) {

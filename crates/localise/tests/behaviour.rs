@@ -140,7 +140,7 @@ fn follow(seed: u64, bodies: Where, from_s: f64, seconds: f64, mut each: impl Fn
             }
         }
         let t = end as f64 * 1e-9;
-        plan.run(Timestamp(end), t < from_s, &mut state, &mut followed);
+        plan.run(Timestamp(end), t < from_s, false, &mut state, &mut followed);
         each(t, &followed);
     }
 }
