@@ -8,6 +8,7 @@ use wavewitness_evaluate::plots::Drawing;
 use wavewitness_evaluate::room::degradation::{Extent, snapshot};
 use wavewitness_evaluate::room::{Request, Setting, scenes::Suite};
 use wavewitness_evaluate::{Dataset, Failure, Report, crowd, plots, room, simulator, training};
+use wavewitness_fixtures::channel::Width;
 use wavewitness_types::stage_config::ConfigValue;
 
 /// Runs recordings of other people through the hub's own stages, with their defaults, and prints how well they did.
@@ -52,6 +53,9 @@ enum Command {
         /// How many nodes the room has: four near its corners, the others at the middles of its walls
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(4..=8))]
         nodes: u8,
+        /// Width of the channel in MHz: nodes send HT20 frames, or HT40 as an ESP32-C5 does
+        #[arg(long, default_value = "20", value_parser = width)]
+        width: Width,
         /// Only the scene of this title in the tables (`falls`, `daily life`); may be repeated
         #[arg(long, value_name = "TITLE")]
         only: Vec<String>,
@@ -132,6 +136,14 @@ fn suite(name: &str) -> Result<Suite, String> {
     }
 }
 
+fn width(mhz: &str) -> Result<Width, String> {
+    match mhz {
+        "20" => Ok(Width::Twenty),
+        "40" => Ok(Width::Forty),
+        _ => Err("a channel is 20 or 40 MHz wide".to_owned()),
+    }
+}
+
 fn after() -> String {
     let mut text = String::from("Datasets and their arguments:\n");
     for d in ALL {
@@ -154,12 +166,16 @@ fn main() -> ExitCode {
             let extent = if *short { training::Extent::Short } else { training::Extent::Full };
             train(extent, keep.clone(), write.as_deref(), *markdown, cli.json)
         }
-        (Some(Command::Room { suite, seeds, first_seed, nodes, only, settings, markdown, write }), _) => {
+        (
+            Some(Command::Room { suite, seeds, first_seed, nodes, width, only, settings, markdown, write }),
+            _,
+        ) => {
             let request = Request {
                 suite: *suite,
                 first_seed: *first_seed,
                 seeds: *seeds,
                 nodes: usize::from(*nodes),
+                width: *width,
                 draw: plot.is_some(),
                 only: only.clone(),
                 settings: settings.clone(),

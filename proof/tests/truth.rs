@@ -6,6 +6,7 @@ mod air;
 
 use air::{present, publish, simulated};
 use wavewitness_engine::EngineConfig;
+use wavewitness_fixtures::channel::Width;
 use wavewitness_fixtures::motion::{self, Walk};
 use wavewitness_fixtures::{Scene, Simulation, scenes};
 use wavewitness_types::{Breathing, Person, PoseFrame, Source};
@@ -61,12 +62,13 @@ impl Errors {
     }
 }
 
-/// Three walks of ten seconds among so many nodes. Returns the RMS error, m.
-fn walk_is_covered_and_the_empty_room_stays_empty(nodes: usize) -> f64 {
+/// Three walks of ten seconds among so many nodes, in a channel so wide. Returns the RMS error, m.
+fn walk_is_covered_and_the_empty_room_stays_empty(nodes: usize, width: Width) -> f64 {
     let (mut cycles, mut errors) = (0, Errors::default());
     for seed in [1, 2, 3] {
         // Empty for 30 s, then one person walks rounds.
-        let scene = scenes::calibration().with_nodes(nodes);
+        let mut scene = scenes::calibration().with_nodes(nodes);
+        scene.radio.width = width;
         for (t, frame, people) in run(&scene, seed) {
             assert_eq!(frame.source, Source::Simulated);
             if t < 30.0 {
@@ -89,7 +91,8 @@ fn walk_is_covered_and_the_empty_room_stays_empty(nodes: usize) -> f64 {
     let (shown, covered, rms_m) = (errors.shown, errors.covered, errors.rms_m());
     let share = f64::from(covered) / f64::from(shown);
     println!(
-        "simulated, {nodes} nodes: {cycles} cycles with one person, {shown} show one; RMS error {rms_m:.2} m, {share:.2} within 95 %"
+        "simulated, {nodes} nodes, {} MHz: {cycles} cycles with one person, {shown} show one; RMS error {rms_m:.2} m, {share:.2} within 95 %",
+        width.mhz()
     );
     assert!(shown > cycles / 2, "a walker is shown in only {shown} of {cycles} cycles");
     assert!(share >= 0.9, "only {share:.2} of the errors are within the published 95 % region");
@@ -98,13 +101,19 @@ fn walk_is_covered_and_the_empty_room_stays_empty(nodes: usize) -> f64 {
 
 #[test]
 fn one_walker_is_covered_by_the_published_sigmas_and_an_empty_room_stays_empty() {
-    let rms_m = walk_is_covered_and_the_empty_room_stays_empty(4);
+    let rms_m = walk_is_covered_and_the_empty_room_stays_empty(4, Width::Twenty);
+    assert!(rms_m < 1.0, "RMS error {rms_m} m: naming the middle of the room has 1.9");
+}
+
+#[test]
+fn wide_frames_are_followed_too() {
+    let rms_m = walk_is_covered_and_the_empty_room_stays_empty(4, Width::Forty);
     assert!(rms_m < 1.0, "RMS error {rms_m} m: naming the middle of the room has 1.9");
 }
 
 #[test]
 fn among_six_nodes_a_walker_is_followed_too() {
-    let rms_m = walk_is_covered_and_the_empty_room_stays_empty(6);
+    let rms_m = walk_is_covered_and_the_empty_room_stays_empty(6, Width::Twenty);
     assert!(rms_m < 1.0, "RMS error {rms_m} m: places by strength have 2.1");
 }
 

@@ -1,16 +1,18 @@
 //! Readings of many paths, side by side: how likely a place is by eight of them is computed at once.
 
 use crate::MAX_PATHS;
+use crate::feature::{ENTRIES, SHAPES, SIGNALS, entry};
 use crate::path::Path;
-use crate::shade::{ENTRIES, FREEDOM, PARTS, Reading, SHAPE_FLOOR, SHAPES, STRENGTH_FLOOR, Shadow};
-use crate::spectrum::SIGNALS;
+use crate::shade::{FREEDOM, PARTS, Reading, SHAPE_FLOOR, STRENGTH_FLOOR, Shadow};
 use wavewitness_num::math;
 
 const ABREAST: usize = 8;
 /// Share of the channel's power with known phases from which on readings begin to say whether somebody is there, and with which they say
 /// all that they can: what one who was alone for five and for ten minutes has taught. Before, they say where.
-const KNOWN: f64 = 0.6;
-const WELL_KNOWN: f64 = 0.65;
+const KNOWN: f64 = 0.5;
+const WELL_KNOWN: f64 = 0.6;
+/// No greater one counts in the determinant: five of them are finite.
+const MOST_PIVOT: f32 = 1e7;
 type Lanes = [f32; ABREAST];
 
 /// What is new of all paths, and what everybody else makes of it.
@@ -36,8 +38,8 @@ struct Eight {
 impl Eight {
     fn none() -> Eight {
         let mut others = [[0.0; ABREAST]; ENTRIES + 1];
-        for k in [0, 2, 5] {
-            others[k] = [SHAPE_FLOOR; ABREAST];
+        for k in 0..SHAPES {
+            others[entry(k, k)] = [SHAPE_FLOOR; ABREAST];
         }
         others[ENTRIES] = [STRENGTH_FLOOR; ABREAST];
         let signals = [[0.0; ABREAST]; SIGNALS];
@@ -131,25 +133,32 @@ fn weigh(eight: &Eight, parts: &[Lanes; PARTS]) -> f64 {
     for lane in 0..ABREAST {
         let s = |k: usize| parts[k][lane] + eight.others[k][lane];
         let y = |k: usize| eight.signals[k][lane] - parts[ENTRIES + 1 + k][lane];
-        // L D Lᵀ; pivots are at least what nothing explains, but for rounding.
-        let pivot = |d: f32| math::max_f32(d, SHAPE_FLOOR);
-        let d0 = pivot(s(0));
-        let l10 = s(1) / d0;
-        let d1 = pivot(s(2) - l10 * s(1));
-        let l20 = s(3) / d0;
-        let e21 = s(4) - l20 * s(1);
-        let l21 = e21 / d1;
-        let d2 = pivot(s(5) - l20 * s(3) - l21 * e21);
-        let z0 = y(0);
-        let z1 = y(1) - l10 * z0;
-        let z2 = y(2) - l20 * z0 - l21 * z1;
-        let shape = z0 * z0 / d0 + z1 * z1 / d1 + z2 * z2 / d2;
+        // C = L D Lᵀ: `rows` are of L. Pivots are at least what nothing explains, but for rounding.
+        let (mut rows, mut z) = ([[0.0; SHAPES]; SHAPES], [0.0; SHAPES]);
+        let (mut pivots, mut inverses) = ([0.0; SHAPES], [0.0; SHAPES]);
+        let (mut shape, mut determinant) = (0.0, 1.0);
+        for k in 0..SHAPES {
+            (pivots[k], z[k]) = (s(entry(k, k)), y(k));
+            for q in 0..k {
+                let mut part = s(entry(k, q));
+                for p in 0..q {
+                    part -= rows[k][p] * pivots[p] * rows[q][p];
+                }
+                rows[k][q] = part * inverses[q];
+                pivots[k] -= part * rows[k][q];
+                z[k] -= rows[k][q] * z[q];
+            }
+            pivots[k] = math::max_f32(pivots[k], SHAPE_FLOOR);
+            inverses[k] = 1.0 / pivots[k];
+            shape += z[k] * z[k] * inverses[k];
+            determinant *= math::min_f32(pivots[k], MOST_PIVOT);
+        }
         let variance = s(ENTRIES);
         let off = y(SHAPES);
         let t = |quadratic: f32, count: usize| {
             (count as f32 + FREEDOM) * math::ln_short_f32(1.0 + quadratic / FREEDOM)
         };
-        let shapes = math::ln_short_f32(d0 * d1 * d2) + t(shape, SHAPES);
+        let shapes = math::ln_short_f32(determinant) + t(shape, SHAPES);
         let strengths = math::ln_short_f32(variance) + t(off * off / variance, 1);
         logs[lane] = -0.5 * eight.power[lane] * (eight.shapes[lane] * shapes + strengths);
     }
@@ -173,7 +182,7 @@ mod tests {
 
     #[test]
     fn readings_are_trusted_once_phases_are_known() {
-        let trust = [0.0, 0.6, 0.625, 0.65, 0.9].map(|known| gathered(known).trust());
+        let trust = [0.0, 0.5, 0.55, 0.6, 0.9].map(|known| gathered(known).trust());
         assert_eq!([trust[0], trust[3], trust[4]], [0.0, 1.0, 1.0]);
         assert!(trust[1] < 1e-9 && (trust[2] - 0.5).abs() < 1e-9, "{trust:?}");
         assert_eq!(Readings::new().trust(), 0.0);

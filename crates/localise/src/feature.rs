@@ -6,15 +6,19 @@
 //! them are signals; the fourth is d along b, which the signal strength still tells, if roughly.
 
 use crate::phase::{self, Tones};
-use crate::spectrum::{PAIRS, SIGNALS};
+use crate::spectrum::{HEARD, PAIRS, SPECTRA};
 use core::f64::consts::TAU;
 use wavewitness_num::{C64, complex, math};
 use wavewitness_types::limits::MAX_TONES;
 use wavewitness_types::{Baseline, Samples, Timestamp, ToneGrid};
 
-const SHAPES: usize = SIGNALS - 1;
-/// Degrees of the polynomials in the tone that hold every delay of a room: 0 to 4.
-const DEGREES: usize = 5;
+/// Signals of a path: of its channel's shape, strongest first, and of its strength.
+pub(crate) const SIGNALS: usize = SHAPES + 1;
+pub(crate) const SHAPES: usize = 5;
+/// Entries of a symmetric matrix of the shapes: rows of its lower triangle.
+pub(crate) const ENTRIES: usize = SHAPES * (SHAPES + 1) / 2;
+/// Degrees of the polynomials in the tone that hold every delay of a room: 0 to 6.
+const DEGREES: usize = 7;
 const REAL: usize = 2 * DEGREES;
 /// Phase, slope, gain.
 const LOST: usize = 3;
@@ -35,23 +39,50 @@ const MOST_DB: f64 = 8.0;
 const LEAST_NOISE: f64 = 1e-4;
 const LEAST_STRENGTH_DB: f64 = 0.3;
 
-/// A delay among the signals: `a aᴴ` by parts, and |a|².
+/// A delay among the signals whose spectra are looked at: `a aᴴ` by parts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Steering {
-    pub diagonal: [f32; SIGNALS],
+    pub diagonal: [f32; SPECTRA],
     pub re: [f32; PAIRS],
     pub im: [f32; PAIRS],
-    pub power: f32,
+}
+
+/// A delay among all signals: the real part of `a aᴴ`, that of the strength by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    pub shape: [f32; ENTRIES],
+    pub strength: f32,
+}
+
+/// Place of row k, column q ≤ k in the lower triangle.
+pub(crate) const fn entry(k: usize, q: usize) -> usize {
+    k * (k + 1) / 2 + q
+}
+
+/// What can be averaged.
+trait Mean: Copy + Default {
+    fn parts(&mut self) -> impl Iterator<Item = &mut f32>;
+}
+
+impl Mean for Steering {
+    fn parts(&mut self) -> impl Iterator<Item = &mut f32> {
+        self.diagonal.iter_mut().chain(&mut self.re).chain(&mut self.im)
+    }
+}
+
+impl Mean for Moment {
+    fn parts(&mut self) -> impl Iterator<Item = &mut f32> {
+        self.shape.iter_mut().chain([&mut self.strength])
+    }
 }
 
 impl Steering {
     fn new(a: &[C64; SIGNALS]) -> Steering {
         let mut s = Steering::default();
-        for k in 0..SIGNALS {
-            s.diagonal[k] = complex::abs2(a[k]) as f32;
-            s.power += s.diagonal[k];
+        for (k, heard) in HEARD.into_iter().enumerate() {
+            s.diagonal[k] = complex::abs2(a[heard]) as f32;
             for q in 0..k {
-                let z = complex::conj_mul(a[q], a[k]);
+                let z = complex::conj_mul(a[HEARD[q]], a[heard]);
                 let e = k * (k - 1) / 2 + q;
                 (s.re[e], s.im[e]) = (z.re as f32, z.im as f32);
             }
@@ -59,26 +90,25 @@ impl Steering {
         s
     }
 
-    fn add(&mut self, other: &Steering) {
-        let Steering { diagonal, re, im, power } = other;
-        for k in 0..SIGNALS {
-            self.diagonal[k] += diagonal[k];
-        }
-        for e in 0..PAIRS {
-            self.re[e] += re[e];
-            self.im[e] += im[e];
-        }
-        self.power += power;
+    /// The nearest of a table.
+    pub fn of(table: &[Steering], excess_m: f64) -> &Steering {
+        &table[nearest(excess_m)]
     }
+}
 
-    fn scale(&mut self, factor: f32) {
-        let parts = self.diagonal.iter_mut().chain(&mut self.re).chain(&mut self.im);
-        parts.for_each(|x| *x *= factor);
-        self.power *= factor;
+impl Moment {
+    fn new(a: &[C64; SIGNALS]) -> Moment {
+        let mut m = Moment { strength: complex::abs2(a[SHAPES]) as f32, ..Moment::default() };
+        for k in 0..SHAPES {
+            for q in 0..=k {
+                m.shape[entry(k, q)] = complex::conj_mul(a[q], a[k]).re as f32;
+            }
+        }
+        m
     }
 
     /// The nearest of a table.
-    pub fn of(table: &[Steering], excess_m: f64) -> &Steering {
+    pub fn of(table: &[Moment], excess_m: f64) -> &Moment {
         &table[nearest(excess_m)]
     }
 }
@@ -118,6 +148,7 @@ pub(crate) struct Gauge {
     shapes: Vec<[f64; SHAPES]>,
     noise: [f64; SIGNALS],
     pub table: Vec<Steering>,
+    pub moments: Vec<Moment>,
     /// The vectors a of the same delays, as if the room's mean delay were known: real and imaginary parts.
     pub vectors: Vec<[[f32; 2]; SIGNALS]>,
     /// Received strength of the baseline.
@@ -172,6 +203,7 @@ impl Gauge {
             shapes: Vec::with_capacity(2 * MAX_TONES),
             noise: [1.0; SIGNALS],
             table: vec![Steering::default(); COUNT],
+            moments: vec![Moment::default(); COUNT],
             vectors: vec![[[0.0; 2]; SIGNALS]; COUNT],
             level_dbm: None,
             mean_m: 0.0,
@@ -243,7 +275,8 @@ impl Gauge {
         let tones = self.base.len() as f64;
         let shape = math::sqrt(math::max_f64(0.5 * variance / count / tones, LEAST_NOISE * LEAST_NOISE));
         let db = math::max_f64(strength / count, LEAST_STRENGTH_DB);
-        self.noise = [shape, shape, shape, db * core::f64::consts::LN_10 / 20.0];
+        self.noise = [shape; SIGNALS];
+        self.noise[SHAPES] = db * core::f64::consts::LN_10 / 20.0;
         self.mean_m = phase::mean_m(&self.channel(), rays);
         self.choose_shapes(scratch);
     }
@@ -358,24 +391,12 @@ impl Gauge {
             let (alpha, beta) = (Gauge::real_dot(base, steering), Gauge::real_dot(base, turned));
             a[SHAPES] = C64::new(0.5 * alpha, -0.5 * beta) / self.noise[SHAPES];
             self.table[n] = Steering::new(&a);
+            self.moments[n] = Moment::new(&a);
             self.vectors[n] = a.map(|z| [z.re as f32, z.im as f32]);
         }
-        self.smear();
-    }
-
-    /// A room's mean delay is not known, so a delay's steering is averaged over what it may be.
-    fn smear(&mut self) {
-        let mut sharp = [Steering::default(); COUNT];
-        sharp.copy_from_slice(&self.table);
-        for (n, s) in self.table.iter_mut().enumerate() {
-            *s = Steering::default();
-            let (mut total, from) = (0.0, n.saturating_sub(SMEAR));
-            for other in &sharp[from..(n + SMEAR + 1).min(COUNT)] {
-                s.add(other);
-                total += 1.0;
-            }
-            s.scale(1.0 / total);
-        }
+        // A room's mean delay is not known, so a delay's steering is averaged over what it may be.
+        smear(&mut self.table);
+        smear(&mut self.moments);
     }
 
     /// The empty room's channel at some tones.
@@ -420,6 +441,21 @@ impl Gauge {
         }
         out[SHAPES] = ((gain - 1.0) / self.noise[SHAPES]) as f32;
         Some(out)
+    }
+}
+
+/// Each of a table becomes the mean of its neighbourhood.
+fn smear<T: Mean>(table: &mut [T]) {
+    let mut sharp = [T::default(); COUNT];
+    sharp.copy_from_slice(table);
+    for (n, s) in table.iter_mut().enumerate() {
+        *s = T::default();
+        let near = &mut sharp[n.saturating_sub(SMEAR)..(n + SMEAR + 1).min(COUNT)];
+        let share = 1.0 / near.len() as f32;
+        for other in near {
+            s.parts().zip(other.parts()).for_each(|(sum, part)| *sum += *part);
+        }
+        s.parts().for_each(|part| *part *= share);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::feature::Steering;
 use crate::fresnel::Fresnel;
 use crate::rays::{Crossing, HALF_M, Walls, Way};
 use crate::shade::Cells;
-use crate::spectrum::{PAIRS, SIGNALS};
+use crate::spectrum::{PAIRS, SPECTRA};
 use core::f64::consts::{FRAC_PI_8, PI};
 use wavewitness_num::math;
 
@@ -32,7 +32,7 @@ pub(crate) type Powers = [f32; RATES];
 /// is as probable.)
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Mixture {
-    pub diagonal: [f32; SIGNALS],
+    pub diagonal: [f32; SPECTRA],
     pub re: [f32; PAIRS],
 }
 

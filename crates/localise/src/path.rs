@@ -1,11 +1,11 @@
 //! A path: what its frames are measured against, and the last of them as signals.
 
 use crate::Config;
-use crate::feature::{Gauge, Scratch};
+use crate::feature::{Gauge, SIGNALS, Scratch};
 use crate::fresnel::Fresnel;
 use crate::geometry::{Antenna, distance_m};
 use crate::shade::{Reading, Shade, shape_power};
-use crate::spectrum::{SIGNALS, Scatter};
+use crate::spectrum::Scatter;
 use crate::window::{LEAST, LENGTH_S, MOST, Window};
 use wavewitness_num::math;
 use wavewitness_types::{Baseline, Room, Samples, Timestamp};
@@ -20,7 +20,7 @@ const LEAST_READ: usize = 3;
 const SAME: f64 = 1.0;
 const OTHER: f64 = 5.0;
 
-/// A frame of either direction as four signals in units of their noise.
+/// A frame of either direction as signals in units of their noise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
     pub at: Timestamp,

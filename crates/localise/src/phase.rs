@@ -7,10 +7,9 @@
 //! crosses one of them alone. It begins with what the empty room's channel says: that is the sum of all rays, so the strongest are
 //! mostly in phase with it. A part of each ray's power stays unexplained, however long it is watched.
 
-use crate::feature::{Gauge, arrival, nearest};
+use crate::feature::{Gauge, SHAPES, SIGNALS, arrival, nearest};
 use crate::rays::MOST_RAYS;
 use crate::shade::{Reading, Shadow};
-use crate::spectrum::SIGNALS;
 use wavewitness_num::{C64, math};
 
 /// Share of a ray's power that no phase explains: bodies are no strips, and cells no points.
@@ -22,7 +21,7 @@ const DOUBT: f64 = 3.0;
 /// Freedom of the distribution (Student's t) of what is learnt from.
 const FREEDOM: f64 = 20.0;
 /// Tones at which the empty room's channel is asked, and their real and imaginary parts.
-const TONES: usize = 8;
+const TONES: usize = 16;
 const PARTS: usize = 2 * TONES;
 /// Values of a channel, of a mean square of one, and where their tones are, Hz.
 pub(crate) type Tones = [(C64, f64); TONES];
@@ -184,8 +183,8 @@ pub(crate) fn begin(
 /// Learns from a reading, `lost` being what is believed to be lost where.
 pub(crate) fn learn(phases: &mut [Phase], lost: &Lost, reading: &Reading, dt_s: f64) {
     phases.iter_mut().for_each(|phase| phase.forget(dt_s));
-    learn_from(phases, lost, reading, [0, 1, 2]);
-    learn_from(phases, lost, reading, [SIGNALS - 1]);
+    learn_from::<SHAPES>(phases, lost, reading, core::array::from_fn(|k| k));
+    learn_from(phases, lost, reading, [SHAPES]);
 }
 
 /// Learns from some of the signals.
@@ -427,7 +426,7 @@ mod tests {
         let mut sequence = Sequence::new();
         let mut phases = nothing_known(&mut sequence);
         let lost = somebody(0.0, &mut sequence);
-        learn(&mut phases, &lost, &Reading { signals: [20.0, -9.0, 5.0, 3.0], ..NEW }, 0.5);
+        learn(&mut phases, &lost, &Reading { signals: [20.0, -9.0, 5.0, 4.0, -4.0, 3.0], ..NEW }, 0.5);
         for phase in &phases {
             assert_eq!(phase.mean, [0.0; 2]);
             assert!((phase.variance - (1.0 - UNEXPLAINED)).abs() < 1e-12);

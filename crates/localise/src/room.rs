@@ -31,10 +31,10 @@ const DONE: usize = PHASES + 1;
 /// filter is begun, another is finished, phases are learnt, of each who is followed, and a window is looked at, in the time in which so
 /// many are (`docs/performance.md`).
 const MOVED: usize = 54;
-const ASKED: usize = 13;
+const ASKED: usize = 9;
 const BEGUN: usize = 4;
 const FINISHED: usize = 19;
-const LEARNT: usize = 28;
+const LEARNT: usize = 40;
 const LEARNT_OF: usize = 16;
 const LOOKED: usize = 50;
 /// So many fewer are weighed while another stage has much to do.

@@ -4,20 +4,16 @@
 //! phases are not known ([`crate::phase`]), a loss m of a ray of power P adds `P|m|²` of its delay's steering to the covariance of the
 //! path's mean signals; as far as they are, it moves their mean.
 
-use crate::feature::{Gauge, Steering};
+use crate::feature::{ENTRIES, Gauge, Moment, SHAPES, SIGNALS, entry};
 use crate::fresnel::Fresnel;
 use crate::fringe::{Fringes, Mixture, Powers};
 use crate::geometry::Antenna;
 use crate::phase::{self, Loss, Lost, Phase};
 use crate::rays::{self, MOST_RAYS, Walls, Way};
-use crate::spectrum::{Places, SIGNALS, Scatter};
+use crate::spectrum::{Places, Scatter};
 use wavewitness_num::math;
 use wavewitness_types::Room;
 
-/// Signals of the channel's shape.
-pub(crate) const SHAPES: usize = SIGNALS - 1;
-/// Entries of a symmetric matrix of three.
-pub(crate) const ENTRIES: usize = 6;
 /// These entries, the strength's variance and the means.
 pub(crate) const PARTS: usize = ENTRIES + 1 + SIGNALS;
 /// The entries and the strength's variance, in whole vectors.
@@ -100,9 +96,10 @@ impl Shadow {
     }
 
     fn add_products(&mut self, m: &[f32; SIGNALS], weight: f32) {
-        let products = [m[0] * m[0], m[1] * m[0], m[1] * m[1], m[2] * m[0], m[2] * m[1], m[2] * m[2]];
-        for (entry, product) in self.shape.iter_mut().zip(products) {
-            *entry += weight * product;
+        for k in 0..SHAPES {
+            for q in 0..=k {
+                self.shape[entry(k, q)] += weight * m[k] * m[q];
+            }
         }
         self.strength += weight * m[SHAPES] * m[SHAPES];
     }
@@ -123,14 +120,17 @@ impl Shadow {
         if k == SHAPES {
             return f64::from(self.strength + STRENGTH_FLOOR);
         }
-        let entry = f64::from(self.shape[k * (k + 1) / 2 + q]);
+        let entry = f64::from(self.shape[entry(k, q)]);
         if k == q { entry + f64::from(SHAPE_FLOOR) } else { entry }
     }
 
     /// Rows of the shape's lower triangle, the strength's variance, and the means.
     pub fn parts(&self) -> [f32; PARTS] {
-        let ([a, b, c, d, e, f], [p, q, r, s]) = (self.shape, self.means);
-        [a, b, c, d, e, f, self.strength, p, q, r, s]
+        let mut parts = [0.0; PARTS];
+        parts[..ENTRIES].copy_from_slice(&self.shape);
+        parts[ENTRIES] = self.strength;
+        parts[ENTRIES + 1..].copy_from_slice(&self.means);
+        parts
     }
 
     fn add_sums(&mut self, sums: &Sums) {
@@ -141,45 +141,53 @@ impl Shadow {
 
     /// Mean squares of the signals.
     fn squares(&self) -> [f64; SIGNALS] {
-        let [first, _, second, _, _, third] = self.shape.map(f64::from);
-        let means = self.means.map(|m| f64::from(m) * f64::from(m));
-        [first + means[0], second + means[1], third + means[2], f64::from(self.strength) + means[SHAPES]]
+        let mut squares = self.means.map(|m| f64::from(m) * f64::from(m));
+        for (k, square) in squares[..SHAPES].iter_mut().enumerate() {
+            *square += f64::from(self.shape[entry(k, k)]);
+        }
+        squares[SHAPES] += f64::from(self.strength);
+        squares
     }
 
-    fn add_ray(&mut self, steering: &Steering, power: f32) {
-        let Steering { diagonal, re, .. } = steering;
-        let triangle = [diagonal[0], re[0], diagonal[1], re[1], re[2], diagonal[2]];
-        for (entry, s) in self.shape.iter_mut().zip(triangle) {
-            *entry += 2.0 * power * s;
+    fn add_ray(&mut self, moment: &Moment, power: f32) {
+        for (entry, part) in self.shape.iter_mut().zip(moment.shape) {
+            *entry += 2.0 * power * part;
         }
-        self.strength += 2.0 * power * diagonal[SHAPES];
+        self.strength += 2.0 * power * moment.strength;
     }
 
     /// Log-likelihood of a reading with these people in the room, but for a constant: the reference of [`crate::abreast`].
     #[cfg(test)]
     pub fn ln_likelihood(&self, others: &Shadow, reading: &Reading) -> f64 {
-        let s = |k: usize| f64::from(self.shape[k]) + f64::from(others.shape[k]);
-        let off = |k: usize| f64::from(reading.signals[k] - self.means[k] - others.means[k]);
-        let [y0, y1, y2, off] = [off(0), off(1), off(2), off(SHAPES)];
-        let floor = f64::from(SHAPE_FLOOR);
-        // L D Lᵀ.
-        let d0 = s(0) + floor;
-        let l10 = s(1) / d0;
-        let d1 = s(2) + floor - l10 * s(1);
-        let l20 = s(3) / d0;
-        let e21 = s(4) - l20 * s(1);
-        let l21 = e21 / d1;
-        let d2 = s(5) + floor - l20 * s(3) - l21 * e21;
-        let z1 = y1 - l10 * y0;
-        let z2 = y2 - l20 * y0 - l21 * z1;
-        let shape = y0 * y0 / d0 + z1 * z1 / d1 + z2 * z2 / d2;
+        let off: [f64; SIGNALS] =
+            core::array::from_fn(|k| f64::from(reading.signals[k] - self.means[k] - others.means[k]));
+        // C = L D Lᵀ: `rows` are of L D.
+        let (mut rows, mut pivots, mut z) = ([[0.0; SHAPES]; SHAPES], [0.0; SHAPES], [0.0; SHAPES]);
+        let (mut shape, mut determinant) = (0.0, 1.0);
+        for k in 0..SHAPES {
+            (pivots[k], z[k]) = (f64::from(SHAPE_FLOOR), off[k]);
+            for q in 0..=k {
+                let mut part = f64::from(self.shape[entry(k, q)]) + f64::from(others.shape[entry(k, q)]);
+                for p in 0..q {
+                    part -= rows[k][p] * rows[q][p] / pivots[p];
+                }
+                if q == k {
+                    pivots[k] += part;
+                } else {
+                    rows[k][q] = part;
+                    z[k] -= part * z[q] / pivots[q];
+                }
+            }
+            shape += z[k] * z[k] / pivots[k];
+            determinant *= pivots[k];
+        }
         let variance = f64::from(self.strength) + f64::from(others.strength) + f64::from(STRENGTH_FLOOR);
         let t = |quadratic: f64, count: f64| {
             let freedom = f64::from(FREEDOM);
             (count + freedom) * math::ln_short(1.0 + quadratic / freedom)
         };
-        let shapes = math::ln_short(d0 * d1 * d2) + t(shape, SHAPES as f64);
-        let strengths = math::ln_short(variance) + t(off * off / variance, 1.0);
+        let shapes = math::ln_short(determinant) + t(shape, SHAPES as f64);
+        let strengths = math::ln_short(variance) + t(off[SHAPES] * off[SHAPES] / variance, 1.0);
         -0.5 * reading.power * (reading.shapes * shapes + strengths)
     }
 }
@@ -191,7 +199,7 @@ struct Ray {
     share: f64,
     excess_m: f64,
     /// At its delay, for a power of one.
-    steering: Steering,
+    moment: Moment,
 }
 
 /// What a loss of a ray makes of the signals: by its square as far as its phase is not known (entries of the shape, the strength's
@@ -213,7 +221,7 @@ struct Sums {
 impl Part {
     fn of(ray: &Ray, phase: &Phase) -> Part {
         let mut unknown = Shadow::none();
-        unknown.add_ray(&ray.steering, ray.share as f32 * phase.unknown());
+        unknown.add_ray(&ray.moment, ray.share as f32 * phase.unknown());
         let mut out = Part::default();
         out.square[..=ENTRIES].copy_from_slice(&unknown.parts()[..=ENTRIES]);
         for (k, [by_re, by_im]) in phase.expected().into_iter().enumerate() {
@@ -305,7 +313,7 @@ impl Shade {
         let ray = |way: &Way| Ray {
             share: way.power / total,
             excess_m: way.length_m - direct_m,
-            steering: Steering::default(),
+            moment: Moment::default(),
         };
         let rays: Vec<Ray> = ways.iter().map(ray).collect();
         let shares = rays.iter().map(|ray| ray.share);
@@ -344,7 +352,7 @@ impl Shade {
     ) {
         self.measure(fresnel);
         for (ray, phase) in self.rays.iter_mut().zip(&mut self.phases) {
-            ray.steering = *Steering::of(&gauge.table, ray.excess_m);
+            ray.moment = *Moment::of(&gauge.moments, ray.excess_m);
             *phase = Phase::new(gauge, ray.excess_m, ray.share);
         }
         phase::begin(
@@ -359,7 +367,7 @@ impl Shade {
             let [p, q] = ends.each_ref().map(|end| end.legs(&[x, y, body_z_m], [0.0; 2]));
             let places = Places::new([&p, &q], direct_m, scatter, SECTION_SHARE * power);
             for (&excess_m, &power) in places.excess_m.iter().zip(&places.power) {
-                rest.add_ray(Steering::of(&gauge.table, excess_m), power as f32);
+                rest.add_ray(Moment::of(&gauge.moments, excess_m), power as f32);
             }
         }
         self.renew(self.cells.count());
@@ -490,10 +498,12 @@ mod tests {
     impl Shadow {
         /// Of chance.
         pub fn drawn(sequence: &mut Sequence) -> Shadow {
-            let mut shadow = Shadow { means: [0.0, 0.0, 0.0, sequence.normal() as f32], ..Shadow::none() };
-            for _ in 0..5 {
-                let a = [0, 1, 2].map(|_| (3.0 * sequence.normal()) as f32);
-                shadow.add_products(&[a[0], a[1], a[2], core::f32::consts::SQRT_2 * a[0]], 1.0);
+            let mut shadow = Shadow::none();
+            shadow.means[SHAPES] = sequence.normal() as f32;
+            for _ in 0..SIGNALS + 1 {
+                let mut products = [0; SIGNALS].map(|_| (3.0 * sequence.normal()) as f32);
+                products[SHAPES] = core::f32::consts::SQRT_2 * products[0];
+                shadow.add_products(&products, 1.0);
             }
             shadow
         }
@@ -506,35 +516,44 @@ mod tests {
         Walls { room: ROOM, reflected: 0.25, wavelength_m: 0.123 }
     }
 
+    /// Determinant of the shapes' covariance C, and `yᵀC⁻¹y`: Gauss and Jordan on the whole matrix.
+    fn eliminated(one: &Shadow, other: &Shadow, y: &[f64]) -> (f64, f64) {
+        let mut c = [[0.0; SHAPES]; SHAPES];
+        for k in 0..SHAPES {
+            for q in 0..=k {
+                let floor = if k == q { SHAPE_FLOOR } else { 0.0 };
+                c[k][q] = f64::from(one.shape[entry(k, q)] + other.shape[entry(k, q)] + floor);
+                c[q][k] = c[k][q];
+            }
+        }
+        let (mut determinant, mut x) = (1.0, y.to_vec());
+        for k in 0..SHAPES {
+            let (pivot, row) = (c[k][k], c[k]);
+            determinant *= pivot;
+            for r in (0..SHAPES).filter(|&r| r != k) {
+                let factor = c[r][k] / pivot;
+                c[r].iter_mut().zip(row).for_each(|(a, b)| *a -= factor * b);
+                x[r] -= factor * x[k];
+            }
+        }
+        (determinant, (0..SHAPES).map(|k| y[k] * x[k] / c[k][k]).sum())
+    }
+
     #[test]
     fn the_likelihood_is_that_of_its_definition() {
         let mut sequence = Sequence::new();
         for _ in 0..50 {
             let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
-            let signals = [0, 1, 2, 3].map(|_| (8.0 * sequence.normal()) as f32);
+            let signals = [0; SIGNALS].map(|_| (8.0 * sequence.normal()) as f32);
             let reading = Reading { signals, power: 0.7, shapes: 0.4, ..Reading::default() };
-            let mut c = [0.0; ENTRIES];
-            for (k, entry) in c.iter_mut().enumerate() {
-                let floor = if [0, 2, 5].contains(&k) { SHAPE_FLOOR } else { 0.0 };
-                *entry = f64::from(one.shape[k] + other.shape[k] + floor);
-            }
-            // Cramer's rule.
-            let [a, b, d, e, f, i] = c;
-            let determinant = a * (d * i - f * f) - b * (b * i - f * e) + e * (b * f - d * e);
-            let cofactors =
-                [d * i - f * f, e * f - b * i, a * i - e * e, b * f - d * e, b * e - a * f, a * d - b * b];
-            let y = signals.map(f64::from);
-            let quadratic = (cofactors[0] * y[0] * y[0]
-                + cofactors[2] * y[1] * y[1]
-                + cofactors[5] * y[2] * y[2]
-                + 2.0
-                    * (cofactors[1] * y[0] * y[1] + cofactors[3] * y[0] * y[2] + cofactors[4] * y[1] * y[2]))
-                / determinant;
+            let off: [f64; SIGNALS] =
+                core::array::from_fn(|k| f64::from(signals[k]) - one.mean(k) - other.mean(k));
+            let (determinant, quadratic) = eliminated(&one, &other, &off);
             let variance = f64::from(one.strength + other.strength + STRENGTH_FLOOR);
-            let off = y[3] - one.mean(SHAPES) - other.mean(SHAPES);
             let t = |q: f64, n: f64| (n + f64::from(FREEDOM)) * math::ln(1.0 + q / f64::from(FREEDOM));
-            let shapes = math::ln(determinant) + t(quadratic, 3.0);
-            let expected = -0.35 * (0.4 * shapes + math::ln(variance) + t(off * off / variance, 1.0));
+            let shapes = math::ln(determinant) + t(quadratic, SHAPES as f64);
+            let strength = math::ln(variance) + t(off[SHAPES] * off[SHAPES] / variance, 1.0);
+            let expected = -0.35 * (0.4 * shapes + strength);
             let found = one.ln_likelihood(&other, &reading);
             assert!((found - expected).abs() < 1e-3 * expected.abs() + 1e-3, "{found} for {expected}");
         }
@@ -559,11 +578,11 @@ mod tests {
     #[test]
     fn a_level_is_in_units_of_one_body() {
         let mut shade = Shade::new(ENDS_M, &walls(), MOST_RAYS, &Fresnel::new());
-        shade.typical = [100.0, 25.0, 4.0, 0.1];
-        let reading = Reading { signals: [10.0, -5.0, 2.0, 50.0], ..Reading::default() };
+        shade.typical = [100.0, 25.0, 4.0, 0.1, 0.1, 0.1];
+        let reading = Reading { signals: [10.0, -5.0, 2.0, 9.0, -9.0, 50.0], ..Reading::default() };
         assert_eq!(shade.level(&reading), None, "without a baseline");
         shade.known = true;
-        // One body makes nothing of the strength here, so it is not asked.
+        // One body makes nothing of two shapes and of the strength here, so they are not asked.
         assert_eq!(shade.level(&reading), Some(0.5));
         assert_eq!(shade.level(&Reading::default()), Some(0.0));
         shade.typical = [0.1; SIGNALS];
@@ -574,8 +593,13 @@ mod tests {
     fn nobody_is_sought_where_others_explain_everything() {
         let mut sequence = Sequence::new();
         let (one, other) = (Shadow::drawn(&mut sequence), Shadow::drawn(&mut sequence));
-        let loud =
-            Reading { signals: [60.0, 40.0, 30.0, 20.0], power: 1.0, new: 1.0, shapes: 0.3, known: 0.0 };
+        let loud = Reading {
+            signals: [60.0, 40.0, 30.0, 30.0, 30.0, 20.0],
+            power: 1.0,
+            new: 1.0,
+            shapes: 0.3,
+            known: 0.0,
+        };
         let (alone, both) = (one.ln_likelihood(&Shadow::none(), &loud), one.ln_likelihood(&other, &loud));
         assert!(both > alone, "{both}, {alone}");
         let none = Reading { power: 0.0, ..loud };

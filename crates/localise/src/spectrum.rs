@@ -5,17 +5,19 @@
 //! signals are real. Bins lie side by side in lanes, so that every loop over them is elementwise.
 
 use crate::Config;
-use crate::feature::Steering;
+use crate::feature::{SHAPES, Steering};
 use crate::fringe::{Mixture, Powers, RATE_HZ};
 use crate::geometry::{Antenna, Legs, WALLS};
 use crate::shade::Shade;
 use crate::window::{SHIFTS, STEP_HZ, Window};
 use wavewitness_num::math;
 
-/// Signals of a path: three of the channel's shape, one of its strength.
-pub(crate) const SIGNALS: usize = 4;
-/// Pairs of different signals.
-pub(crate) const PAIRS: usize = SIGNALS * (SIGNALS - 1) / 2;
+/// Signals of a path whose spectra are looked at: more of them would tell little more, and cost by their square.
+pub(crate) const SPECTRA: usize = 4;
+/// Which of the signals: the three strongest of the channel's shape, and its strength.
+pub(crate) const HEARD: [usize; SPECTRA] = [0, 1, 2, SHAPES];
+/// Pairs of different ones.
+pub(crate) const PAIRS: usize = SPECTRA * (SPECTRA - 1) / 2;
 /// Bins, 4 to 24 Hz.
 pub(crate) const BINS: usize = 11;
 /// Bins side by side, as many as fill vectors of four: the last lane holds no bin. What is in it is finite and counts nowhere.
@@ -50,7 +52,7 @@ pub(crate) type Lanes = [f32; LANES];
 /// Covariance of the four spectra in every bin: diagonal, and the lower triangle's real and imaginary parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Covariance {
-    pub diagonal: [Lanes; SIGNALS],
+    pub diagonal: [Lanes; SPECTRA],
     pub re: [Lanes; PAIRS],
     pub im: [Lanes; PAIRS],
 }
@@ -97,11 +99,11 @@ impl<'a> Line<'a> {
 
 impl Covariance {
     pub fn zero() -> Covariance {
-        Covariance { diagonal: [[0.0; LANES]; SIGNALS], re: [[0.0; LANES]; PAIRS], im: [[0.0; LANES]; PAIRS] }
+        Covariance { diagonal: [[0.0; LANES]; SPECTRA], re: [[0.0; LANES]; PAIRS], im: [[0.0; LANES]; PAIRS] }
     }
 
     /// Independent signals of these powers.
-    pub fn floor(powers: &[Lanes; SIGNALS]) -> Covariance {
+    pub fn floor(powers: &[Lanes; SPECTRA]) -> Covariance {
         Covariance { diagonal: *powers, ..Covariance::zero() }
     }
 
@@ -118,7 +120,7 @@ impl Covariance {
 
     /// Becomes `other` and these lines: entry by entry, and line by line in each, so that an entry stays in registers.
     fn set(&mut self, other: &Covariance, lines: &[Line<'_>; LINES]) {
-        for k in 0..SIGNALS {
+        for k in 0..SPECTRA {
             self.diagonal[k] =
                 sum(&other.diagonal[k], lines, |line| &line.level, |line| line.steering.diagonal[k]);
         }
@@ -150,7 +152,7 @@ impl Covariance {
             *group_mut(&mut determinant, g) = d;
         }
         let total: f64 = quadratic.iter().map(|&q| f64::from(q)).sum();
-        let count = (SIGNALS * BINS) as f64;
+        let count = (SPECTRA * BINS) as f64;
         -(ln_product(&determinant[..BINS]) + (count + FREEDOM) * math::ln_short(1.0 + total / FREEDOM))
     }
 }
@@ -187,7 +189,7 @@ fn group_mut(lanes: &mut Lanes, g: usize) -> &mut Four {
 
 /// Covariances of four bins, which become their L and D.
 struct Factors {
-    diagonal: [Four; SIGNALS],
+    diagonal: [Four; SPECTRA],
     re: [Four; PAIRS],
     im: [Four; PAIRS],
 }
@@ -196,8 +198,8 @@ impl Factors {
     #[inline(always)]
     fn at(c: &Covariance, g: usize) -> Factors {
         let none = [[0.0; FOUR]; PAIRS];
-        let mut f = Factors { diagonal: [[0.0; FOUR]; SIGNALS], re: none, im: none };
-        for k in 0..SIGNALS {
+        let mut f = Factors { diagonal: [[0.0; FOUR]; SPECTRA], re: none, im: none };
+        for k in 0..SPECTRA {
             f.diagonal[k] = *group(&c.diagonal[k], g);
         }
         for e in 0..PAIRS {
@@ -209,9 +211,9 @@ impl Factors {
     /// `yᴴC⁻¹y` of each bin, and the determinant.
     #[inline(always)]
     fn solve(mut self, window: &Window, g: usize) -> (Four, Four) {
-        let (mut yr, mut yi) = ([[0.0; FOUR]; SIGNALS], [[0.0; FOUR]; SIGNALS]);
+        let (mut yr, mut yi) = ([[0.0; FOUR]; SPECTRA], [[0.0; FOUR]; SPECTRA]);
         let (mut quadratic, mut determinant) = ([0.0; FOUR], [1.0; FOUR]);
-        for j in 0..SIGNALS {
+        for j in 0..SPECTRA {
             let (mut d, mut zr, mut zi) =
                 (self.diagonal[j], *group(&window.re[j], g), *group(&window.im[j], g));
             for s in 0..j {
@@ -226,7 +228,7 @@ impl Factors {
             quadratic = four(|m| quadratic[m] + (zr[m] * zr[m] + zi[m] * zi[m]) * inverse[m]);
             determinant = four(|m| determinant[m] * math::min_f32(d[m], MOST_PIVOT));
             (self.diagonal[j], yr[j], yi[j]) = (d, zr, zi);
-            for r in j + 1..SIGNALS {
+            for r in j + 1..SPECTRA {
                 self.eliminate(r, j, inverse);
             }
         }
@@ -411,6 +413,7 @@ impl Places {
 mod tests {
     //! Guards that the likelihood is that of its definition, whatever the covariance.
     use super::*;
+    use crate::feature::SIGNALS;
     use crate::fringe::RATES;
     use crate::path::{Ring, Sample};
     use crate::sequence::Sequence;
@@ -433,8 +436,8 @@ mod tests {
     fn by_definition(c: &Covariance, window: &Window) -> f64 {
         let (mut ln_determinant, mut quadratic) = (0.0, 0.0);
         for m in 0..BINS {
-            let mut a = [[C64::default(); SIGNALS]; SIGNALS];
-            for r in 0..SIGNALS {
+            let mut a = [[C64::default(); SPECTRA]; SPECTRA];
+            for r in 0..SPECTRA {
                 a[r][r] = C64::new(f64::from(c.diagonal[r][m]), 0.0);
                 for s in 0..r {
                     let e = pair(r, s);
@@ -442,15 +445,15 @@ mod tests {
                     a[s][r] = a[r][s].conj();
                 }
             }
-            let y: [C64; SIGNALS] =
+            let y: [C64; SPECTRA] =
                 core::array::from_fn(|k| C64::new(f64::from(window.re[k][m]), f64::from(window.im[k][m])));
             // Gauss: C x = y.
             let mut x = y;
-            for k in 0..SIGNALS {
+            for k in 0..SPECTRA {
                 ln_determinant += math::ln(a[k][k].re);
-                for r in k + 1..SIGNALS {
+                for r in k + 1..SPECTRA {
                     let factor = a[r][k] / a[k][k];
-                    for s in k..SIGNALS {
+                    for s in k..SPECTRA {
                         let product = factor * a[k][s];
                         a[r][s] -= product;
                     }
@@ -458,8 +461,8 @@ mod tests {
                     x[r] -= product;
                 }
             }
-            for k in (0..SIGNALS).rev() {
-                for s in k + 1..SIGNALS {
+            for k in (0..SPECTRA).rev() {
+                for s in k + 1..SPECTRA {
                     let product = a[k][s] * x[s];
                     x[k] -= product;
                 }
@@ -467,7 +470,7 @@ mod tests {
                 quadratic += complex::conj_mul(y[k], x[k]).re;
             }
         }
-        let count = (SIGNALS * BINS) as f64;
+        let count = (SPECTRA * BINS) as f64;
         -(ln_determinant + (count + FREEDOM) * math::ln(1.0 + quadratic / FREEDOM))
     }
 
@@ -476,17 +479,17 @@ mod tests {
         let mut sequence = Sequence::new();
         for round in 0..50 {
             let mut window = Window::new();
-            let mut covariance = Covariance::floor(&[[1.0; LANES]; SIGNALS]);
+            let mut covariance = Covariance::floor(&[[1.0; LANES]; SPECTRA]);
             for m in 0..BINS {
-                for k in 0..SIGNALS {
+                for k in 0..SPECTRA {
                     window.re[k][m] = (30.0 * sequence.normal()) as f32;
                     window.im[k][m] = (30.0 * sequence.normal()) as f32;
                 }
                 // A few lines of rank one.
                 for _ in 0..round % 5 {
-                    let a: [C64; SIGNALS] =
+                    let a: [C64; SPECTRA] =
                         core::array::from_fn(|_| C64::new(9.0 * sequence.normal(), 9.0 * sequence.normal()));
-                    for r in 0..SIGNALS {
+                    for r in 0..SPECTRA {
                         covariance.diagonal[r][m] += complex::abs2(a[r]) as f32;
                         for s in 0..r {
                             let z = complex::conj_mul(a[s], a[r]);

@@ -1,7 +1,7 @@
 //! The last second of a path: its signals without what is slow, their spectra, and what a line would look like there.
 
 use crate::path::{Ring, Sample};
-use crate::spectrum::{BINS, LANES, Lanes, SIGNALS};
+use crate::spectrum::{BINS, HEARD, LANES, Lanes, SPECTRA};
 use core::f64::consts::TAU;
 use wavewitness_num::{C64, complex, math};
 use wavewitness_types::Timestamp;
@@ -39,10 +39,10 @@ const SLOW_LEFT: f32 = 1.0;
 /// A window, and its spectra in units of the noise.
 #[derive(Clone, Debug)]
 pub(crate) struct Window {
-    pub re: [Lanes; SIGNALS],
-    pub im: [Lanes; SIGNALS],
+    pub re: [Lanes; SPECTRA],
+    pub im: [Lanes; SPECTRA],
     /// Power in each bin of what no line explains, at least the noise's.
-    pub floor: [Lanes; SIGNALS],
+    pub floor: [Lanes; SPECTRA],
     /// Power in every bin of a line of power one at each shift.
     response: Vec<Lanes>,
     /// Sums of the responses to all lower shifts: their differences are responses to a line that sweeps.
@@ -167,9 +167,9 @@ fn remove(e: &[f64], v: &mut [f64]) -> f64 {
 impl Window {
     pub fn new() -> Window {
         Window {
-            re: [[0.0; LANES]; SIGNALS],
-            im: [[0.0; LANES]; SIGNALS],
-            floor: [[1.0; LANES]; SIGNALS],
+            re: [[0.0; LANES]; SPECTRA],
+            im: [[0.0; LANES]; SPECTRA],
+            floor: [[1.0; LANES]; SPECTRA],
             response: vec![[0.0; LANES]; 2 * SHIFTS + 1],
             sums: vec![[0.0; LANES]; 2 * SHIFTS + 2],
             folded: vec![[0.0; LANES]; SHIFTS + 2],
@@ -192,9 +192,9 @@ impl Window {
         self.respond(&frame);
         let scale = 1.0 / math::sqrt(frame.energy);
         let mut values = [0.0; MOST];
-        for k in 0..SIGNALS {
+        for (k, heard) in HEARD.into_iter().enumerate() {
             for (r, sample) in samples.iter().enumerate() {
-                values[r] = frame.weight[r] * f64::from(sample.signals[k]);
+                values[r] = frame.weight[r] * f64::from(sample.signals[heard]);
             }
             let mut last = 0.0;
             for slow in &frame.slow {
@@ -220,10 +220,10 @@ impl Window {
     /// The centre of mass of the bins about the greatest, if it stands out.
     fn peak_hz(&self) -> Option<f64> {
         let mut powers = [0.0; BINS];
-        for k in 0..SIGNALS {
+        for k in 0..SPECTRA {
             for m in 0..BINS {
                 let power = self.re[k][m] * self.re[k][m] + self.im[k][m] * self.im[k][m];
-                powers[m] += f64::from(power / (self.floor[k][m] * SIGNALS as f32));
+                powers[m] += f64::from(power / (self.floor[k][m] * SPECTRA as f32));
             }
         }
         let mut top = 0;
@@ -300,6 +300,7 @@ impl Window {
 mod tests {
     //! Guards that the responses are those of what the window does, and that what is slow leaves nothing.
     use super::*;
+    use crate::feature::SIGNALS;
 
     const END: Timestamp = Timestamp(10_000_000_000);
 

@@ -77,6 +77,7 @@ use scenes::{Job, Suite};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wavewitness_engine::EngineConfig;
+use wavewitness_fixtures::channel::Width;
 use wavewitness_types::stage_config::ConfigValue;
 
 /// What is asked for.
@@ -90,6 +91,8 @@ pub struct Request {
     pub seeds: u64,
     /// Nodes of the room, 4 to 8.
     pub nodes: usize,
+    /// Width of the channel.
+    pub width: Width,
     /// Whether to draw the runs of one and two people.
     pub draw: bool,
     /// Scenes by their titles; empty: all of the suite's.

@@ -131,7 +131,11 @@ pub fn jobs(request: &Request) -> Vec<Job> {
         out.push(Job { question: Question::Daily, scene: daily(seed, seconds), seed });
     }
     out.retain(|job| request.only.is_empty() || request.only.contains(&job.title()));
-    out.into_iter().map(|job| Job { scene: job.scene.with_nodes(request.nodes), ..job }).collect()
+    for job in &mut out {
+        job.scene = job.scene.clone().with_nodes(request.nodes);
+        job.scene.radio.width = request.width;
+    }
+    out
 }
 
 /// People of chance who are scored for so many seconds.
@@ -242,6 +246,7 @@ mod tests {
     //! Guards that the scripted scenes ask what they say.
     use super::*;
     use crate::room::tracking::apart_m;
+    use wavewitness_fixtures::channel::Width;
 
     fn plan(scene: &Scene, t_ns: u64) -> Vec<[f64; 2]> {
         let poses = scene.truth_poses(scene.start.plus_nanos(t_ns));
@@ -287,6 +292,7 @@ mod tests {
                 first_seed: 1,
                 seeds,
                 nodes: 4,
+                width: Width::Twenty,
                 draw: false,
                 only: Vec::new(),
                 settings: Vec::new(),
@@ -327,6 +333,7 @@ mod tests {
             first_seed: 1,
             seeds: 2,
             nodes: 4,
+            width: Width::Twenty,
             draw: false,
             only,
             settings: Vec::new(),

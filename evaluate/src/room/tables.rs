@@ -7,6 +7,7 @@ use super::score::{Score, quantile};
 use super::told::{RESULTANTS, Told, row_name};
 use super::{Request, tracking};
 use crate::{Judgement, Report, Row};
+use wavewitness_fixtures::channel::Width;
 use wavewitness_types::PostureClass;
 use wavewitness_types::pose_frame::KEYPOINT_NAMES;
 
@@ -45,6 +46,9 @@ pub fn reports(request: &Request, jobs: &[Job], scores: &[Score]) -> Vec<Report>
     ));
     if request.nodes != 4 {
         first.notes.push(format!("{} nodes instead of 4", request.nodes));
+    }
+    if request.width == Width::Forty {
+        first.notes.push("HT40 frames in 40 MHz instead of HT20".to_owned());
     }
     if !request.only.is_empty() {
         first.notes.push(format!("only: {}", request.only.join(", ")));
@@ -389,6 +393,7 @@ mod tests {
             first_seed: 5,
             seeds: 2,
             nodes: 4,
+            width: Width::Twenty,
             draw: false,
             only: Vec::new(),
             settings: Vec::new(),

@@ -7,6 +7,7 @@ use crate::config::wrong;
 use toml::{Table, Value};
 use wavewitness_fixtures::body::Build;
 use wavewitness_fixtures::body::script::CHAIR_M;
+use wavewitness_fixtures::channel::Width;
 use wavewitness_fixtures::crowd::{Habits, crowd};
 use wavewitness_fixtures::material::{MATERIALS, Material, by_name};
 use wavewitness_fixtures::network::Network;
@@ -235,6 +236,12 @@ fn read_radio(mut s: Section<'_>) -> Result<Radio, ConfigError> {
     let d = Radio::default();
     let radio = Radio {
         channel_mhz: s.whole("channel_mhz", 2401, 7125)?.map_or(d.channel_mhz, |x| x as u16),
+        width: match s.number("width_mhz", 20.0, 40.0)? {
+            None => d.width,
+            Some(20.0) => Width::Twenty,
+            Some(40.0) => Width::Forty,
+            Some(other) => return Err(s.error("width_mhz", other, "20 or 40")),
+        },
         transmit_dbm: s.or("transmit_dbm", -40.0, 30.0, d.transmit_dbm)?,
         noise_floor_dbm: s.whole("noise_floor_dbm", -120, -40)?.map_or(d.noise_floor_dbm, |x| x as i8),
         error_vector_db: s.or("error_vector_db", -300.0, 0.0, d.error_vector_db)?,
