@@ -7,10 +7,6 @@ use crate::shade::{FREEDOM, PARTS, Reading, SHAPE_FLOOR, STRENGTH_FLOOR, Shadow}
 use wavewitness_num::math;
 
 const ABREAST: usize = 8;
-/// Share of the channel's power with known phases from which on readings begin to say whether somebody is there, and with which they say
-/// all that they can: what one who was alone for five and for ten minutes has taught. Before, they say where.
-const KNOWN: f64 = 0.5;
-const WELL_KNOWN: f64 = 0.6;
 /// No greater one counts in the determinant: five of them are finite.
 const MOST_PIVOT: f32 = 1e7;
 type Lanes = [f32; ABREAST];
@@ -31,8 +27,8 @@ struct Eight {
     power: Lanes,
     /// Of the shapes, over that.
     shapes: Lanes,
-    /// Sum of what is known of the phases.
-    known: f64,
+    /// Sum of what is said of whether somebody is there.
+    trust: f64,
 }
 
 impl Eight {
@@ -50,7 +46,7 @@ impl Eight {
             others,
             power: [0.0; ABREAST],
             shapes: [0.0; ABREAST],
-            known: 0.0,
+            trust: 0.0,
         }
     }
 
@@ -66,7 +62,7 @@ impl Eight {
         let (lane, parts) = (self.count, other.parts());
         (self.paths[lane], self.power[lane]) = (path, reading.power as f32);
         self.shapes[lane] = reading.shapes as f32;
-        self.known += reading.known;
+        self.trust += reading.trust;
         for (lanes, part) in self.others.iter_mut().zip(parts) {
             lanes[lane] += part;
         }
@@ -101,9 +97,8 @@ impl Readings {
     /// What their likelihoods are to be trusted of whether somebody is there: all, where the phases are well known.
     pub fn trust(&self) -> f64 {
         let count: usize = self.0.iter().map(|eight| eight.count).sum();
-        let known: f64 = self.0.iter().map(|eight| eight.known).sum();
-        let share = (known / count.max(1) as f64 - KNOWN) / (WELL_KNOWN - KNOWN);
-        math::max_f64(0.0, math::min_f64(1.0, share))
+        let trust: f64 = self.0.iter().map(|eight| eight.trust).sum();
+        math::max_f64(0.0, math::min_f64(1.0, trust / count.max(1) as f64))
     }
 
     /// Log-likelihood of all of them with nobody else, but for the same constant.
@@ -170,11 +165,12 @@ mod tests {
     //! Guards that eight at once are one after the other, and that readings say that somebody is there once phases are known.
     use super::*;
     use crate::sequence::Sequence;
+    use crate::shade::trust;
 
-    /// Nine paths with so much known.
-    fn gathered(known: f64) -> Readings {
+    /// Nine paths, trusted so much.
+    fn gathered(trust: f64) -> Readings {
         let mut path = Path::along_a_wall();
-        path.reading = Reading { signals: [9.0; SIGNALS], new: 1.0, power: 1.0, shapes: 0.4, known };
+        path.reading = Reading { signals: [9.0; SIGNALS], new: 1.0, power: 1.0, shapes: 0.4, trust };
         let (mut readings, others) = (Readings::new(), [Shadow::none(); 9]);
         assert!(readings.gather(&vec![path; 9], &others));
         readings
@@ -182,9 +178,13 @@ mod tests {
 
     #[test]
     fn readings_are_trusted_once_phases_are_known() {
-        let trust = [0.0, 0.5, 0.55, 0.6, 0.9].map(|known| gathered(known).trust());
-        assert_eq!([trust[0], trust[3], trust[4]], [0.0, 1.0, 1.0]);
-        assert!(trust[1] < 1e-9 && (trust[2] - 0.5).abs() < 1e-9, "{trust:?}");
+        let trusted = |known, is_wide| gathered(trust(known, is_wide)).trust();
+        for (is_wide, none, all) in [(false, 0.5, 0.6), (true, 0.2, 0.3)] {
+            assert_eq!([trusted(0.0, is_wide), trusted(0.9, is_wide)], [0.0, 1.0]);
+            for (known, expected) in [(none, 0.0), (0.5 * (none + all), 0.5), (all, 1.0)] {
+                assert!((trusted(known, is_wide) - expected).abs() < 1e-9, "{known}, wide: {is_wide}");
+            }
+        }
         assert_eq!(Readings::new().trust(), 0.0);
     }
 

@@ -19,6 +19,8 @@ const SHOWN: f64 = 0.5;
 const MOST_EVIDENCE: f64 = 20.0;
 /// Evidence of the search that is as probable with somebody else there as without.
 const EVEN_EVIDENCE: f64 = 5.0;
+/// Up to this probability the count doesn't say that somebody else is there: before it has heard anything it says nearly as much.
+const UNSURE: f64 = 0.75;
 /// Least that is remembered against somebody unknown.
 pub(crate) const LEAST_EVIDENCE: f64 = -2.0;
 
@@ -119,10 +121,16 @@ impl Body {
         }
     }
 
-    /// The search's evidence as the probability that it is about somebody.
-    pub fn chance_of_more(&self) -> f64 {
+    /// Probability that the search is about somebody: by its evidence, or as far as the count is sure that somebody is there whom nobody
+    /// follows.
+    pub fn chance_of_more(&self, counted: f64) -> f64 {
         let odds = math::exp(self.evidence - EVEN_EVIDENCE);
-        odds / (1.0 + odds)
+        math::max_f64((counted - UNSURE) / (1.0 - UNSURE), odds / (1.0 + odds))
+    }
+
+    /// Probability that he stands.
+    pub fn standing(&self) -> f64 {
+        self.filter.estimate.standing
     }
 
     /// True if he is somebody else seen twice, or nothing.
@@ -183,3 +191,24 @@ const UNLIKELY: f64 = 0.02;
 const MEASURED_S: f64 = 1.0;
 /// Standard deviation of a vertical speed of which nothing is measured, m/s.
 const VERTICAL_SPEED_M_S: f64 = 0.2;
+
+#[cfg(test)]
+mod tests {
+    //! Guards what the count says for the search.
+    use super::*;
+
+    #[test]
+    fn a_count_that_is_sure_speaks_for_the_search() {
+        let mut body = Body::new(1, 0);
+        let nothing = body.chance_of_more(0.0);
+        assert!(nothing < 0.01, "{nothing}");
+        assert_eq!(
+            body.chance_of_more(0.7),
+            nothing,
+            "as much as it says of a room of which it has heard nothing"
+        );
+        assert!((body.chance_of_more(0.875) - 0.5).abs() < 1e-9 && body.chance_of_more(1.0) == 1.0);
+        body.evidence = 3.0 * EVEN_EVIDENCE;
+        assert!(body.chance_of_more(0.0) > 0.99, "so does evidence");
+    }
+}

@@ -67,6 +67,8 @@ wavewitness_types::stage_config! {
         search_share: f64 = 0.7, 0.0, 1.0;
         /// Evidence in nats that somebody else is there …
         proof: f64 = 45.0, 0.1, 1000.0;
+        /// … the same of a second one where frames are wider than 20 MHz: a reading tells more …
+        wide_proof: f64 = 10.0, 0.1, 1000.0;
         /// … and so many times more as the count says that nobody else is, by the probability of that …
         uncounted: f64 = 10.0, 0.0, 1000.0;
         /// … or for the first, of whom presence speaks already …
@@ -100,10 +102,15 @@ impl Config {
         self.per_cycle.max(self.per_path * paths as u32) as usize
     }
 
-    /// Evidence in nats that somebody else is to be shown by, beside others or as the first one; `more`: probability, by the count, that
-    /// somebody is there whom nobody follows.
-    pub(crate) fn wanted(&self, beside: bool, more: f64) -> f64 {
-        if beside { self.proof * (1.0 + self.uncounted * (1.0 - more)) } else { self.first_proof }
+    /// Evidence in nats that somebody else is to be shown by, beside so many others, where all frames are wide or not; `more`: probability,
+    /// by the count, that somebody is there whom nobody follows.
+    pub(crate) fn wanted(&self, beside: usize, is_wide: bool, more: f64) -> f64 {
+        let doubted = 1.0 + self.uncounted * (1.0 - more);
+        match beside {
+            0 => self.first_proof,
+            1 if is_wide => self.wide_proof * doubted,
+            _ => self.proof * doubted,
+        }
     }
 }
 
@@ -114,9 +121,18 @@ mod tests {
 
     #[test]
     fn who_is_not_counted_has_to_show_more() {
-        let config = Config { proof: 40.0, uncounted: 10.0, first_proof: 3.0, ..Config::default() };
-        assert_eq!([1.0, 0.5, 0.0].map(|more| config.wanted(true, more)), [40.0, 240.0, 440.0]);
-        assert_eq!([1.0, 0.0].map(|more| config.wanted(false, more)), [3.0, 3.0], "presence speaks for him");
+        let config =
+            Config { proof: 40.0, wide_proof: 8.0, uncounted: 10.0, first_proof: 3.0, ..Config::default() };
+        for (beside, is_wide) in [(1, false), (2, false), (2, true)] {
+            let wanted = [1.0, 0.5, 0.0].map(|more| config.wanted(beside, is_wide, more));
+            assert_eq!(wanted, [40.0, 240.0, 440.0]);
+        }
+        assert_eq!([1.0, 0.5, 0.0].map(|more| config.wanted(1, true, more)), [8.0, 48.0, 88.0]);
+        assert_eq!(
+            [1.0, 0.0].map(|more| config.wanted(0, true, more)),
+            [3.0, 3.0],
+            "presence speaks for him"
+        );
     }
 
     #[test]

@@ -33,6 +33,8 @@ const TYPICAL_EXCESS_M: f64 = 3.0;
 /// How far a baseline's mean delay may be from what is taken for it, in steps.
 const SMEAR: usize = 1;
 const LIGHT_M_S: f64 = 299_792_458.0;
+/// Frames whose tones lie within more than this are wide.
+const WIDE_HZ: f64 = 30e6;
 /// Departures of strength beyond this are taken as this, dB.
 const MOST_DB: f64 = 8.0;
 /// Least noise: of samples relative to their channel, and of strength, dB.
@@ -208,6 +210,12 @@ impl Gauge {
             level_dbm: None,
             mean_m: 0.0,
         }
+    }
+
+    /// Whether its frames are wider than 20 MHz.
+    pub fn is_wide(&self) -> bool {
+        let tones = self.grid.indices().len();
+        self.grid.offset_hz(tones - 1) - self.grid.offset_hz(0) > WIDE_HZ
     }
 
     /// Takes a direction's baseline, if it is new. True if all before is void.

@@ -15,10 +15,10 @@ use wavewitness_types::Room;
 
 /// Particles that a body's spectrum and shadow are averaged over for the others.
 const SPECTRUM_PARTICLES: usize = 16;
-/// So many particles are carried at most for each that is weighed by its windows, of which there are no more than these: while
-/// phases are learnt, since with fewer some begin in wrong places, and once they are known, when more windows tell more.
+/// So many particles are carried at most for each that is weighed by its windows, of which there are no more than these: while phases
+/// are learnt, since with fewer some begin in wrong places, and once they are known, when more windows tell more.
 const SIEVE: usize = 8;
-const MOST_KEPT: [f64; 2] = [400.0, 250.0];
+const MOST_KEPT: [f64; 2] = [400.0, 160.0];
 /// Factor on the particles of [`Filter::enough`].
 const PLENTY: usize = 4;
 /// Nobody is closer to a wall, m.
@@ -270,7 +270,21 @@ impl Filter {
         let fits = take(&mut self.particles, &self.shades).is_some();
         if fits && new || self.particles.iter().filter(|p| !p.is_standing()).count() > kept {
             self.resample(kept, sequence);
+            self.merge();
         }
+    }
+
+    /// Particles that were drawn more than once become one: they would be weighed alike.
+    fn merge(&mut self) {
+        self.particles.dedup_by(|next, one| {
+            let is_same = next.at_m == one.at_m
+                && next.velocity_m_s == one.velocity_m_s
+                && next.ln_section == one.ln_section;
+            if is_same {
+                one.weight += next.weight;
+            }
+            is_same
+        });
     }
 
     /// Adds to the shades what the readings say. True if they say anything new.
@@ -502,5 +516,29 @@ fn anywhere(config: &Config, room: &Room, paths: &[Path], weight: f64, sequence:
         ln_section: config.ln_section + config.ln_section_sd * sequence.normal(),
         weight,
         trail: [[at_m[0] as f32, at_m[1] as f32]; READINGS],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Guards that who was drawn more than once is weighed once, with all of his weight.
+    use super::*;
+
+    #[test]
+    fn who_was_drawn_twice_is_one() {
+        let mut filter = Filter::new(8, 0);
+        let at = |x: f64, vx: f64| Particle {
+            at_m: [x, 1.0],
+            velocity_m_s: [vx, 0.0],
+            weight: 0.125,
+            ..Particle::default()
+        };
+        let drawn =
+            [(1.0, 0.5), (1.0, 0.5), (1.0, 0.6), (2.0, 0.6), (2.0, 0.6), (2.0, 0.6), (1.0, 0.5), (3.0, 0.0)];
+        filter.particles.extend(drawn.map(|(x, vx)| at(x, vx)));
+        filter.merge();
+        let weights: Vec<f64> = filter.particles.iter().map(|p| p.weight).collect();
+        assert_eq!(weights, [0.25, 0.125, 0.375, 0.125, 0.125]);
+        assert_eq!(filter.particles[2].at_m, [2.0, 1.0]);
     }
 }

@@ -4,7 +4,7 @@ use crate::Config;
 use crate::feature::{Gauge, SIGNALS, Scratch};
 use crate::fresnel::Fresnel;
 use crate::geometry::{Antenna, distance_m};
-use crate::shade::{Reading, Shade, shape_power};
+use crate::shade::{Reading, Shade, shape_power, trust};
 use crate::spectrum::Scatter;
 use crate::window::{LEAST, LENGTH_S, MOST, Window};
 use wavewitness_num::math;
@@ -145,7 +145,8 @@ impl Path {
             self.counted[k] += new * (logs[k] - self.counted[k]);
         }
         let known = self.shade.phases_known();
-        Some(Reading { signals, new, power: power * new, shapes: shape_power(known), known })
+        let trust = trust(known, self.gauge.is_wide());
+        Some(Reading { signals, new, power: power * new, shapes: shape_power(known), trust })
     }
 
     /// Takes a frame; false if it can't be used.

@@ -271,7 +271,7 @@ mod tests {
     use crate::sequence::Sequence;
 
     const RAYS: usize = 12;
-    const NEW: Reading = Reading { signals: [0.0; SIGNALS], new: 1.0, power: 1.0, shapes: 1.0, known: 0.0 };
+    const NEW: Reading = Reading { signals: [0.0; SIGNALS], new: 1.0, power: 1.0, shapes: 1.0, trust: 0.0 };
 
     fn two(sequence: &mut Sequence) -> [f64; 2] {
         [sequence.normal(), sequence.normal()]

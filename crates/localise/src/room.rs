@@ -72,6 +72,8 @@ pub struct State {
     /// What is worked on, of this window, and whether it is begun.
     next: usize,
     begun: bool,
+    /// In which order the filters are: who walks goes first, since who stands is told from what the others take.
+    order: [usize; MAX_FOLLOWED],
     /// How long the search has found nothing, s.
     idle_s: f64,
     /// Power of the log-likelihoods of the filter that is worked on.
@@ -124,6 +126,7 @@ impl State {
             rested: false,
             next: DONE,
             begun: false,
+            order: core::array::from_fn(|k| k),
             idle_s: 0.0,
             power: 0.0,
             numbers: 0,
@@ -142,6 +145,16 @@ impl State {
     /// Probability, by the count, that somebody is there who isn't followed.
     fn chance_of_more(&self) -> f64 {
         self.crowd.chance_of_more_than(self.followed())
+    }
+
+    /// What readings are to be trusted of whether somebody is there, 0..=1: with them, the count is.
+    fn trust(&self) -> f64 {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for path in self.paths.iter().filter(|p| p.is_read) {
+            sum += path.reading.trust;
+            count += 1.0;
+        }
+        math::max_f64(0.0, math::min_f64(1.0, sum / math::max_f64(count, 1.0)))
     }
 }
 
@@ -245,6 +258,9 @@ impl Plan {
             state.crowd.look(since_s, &state.paths);
         }
         (state.looked, state.since_s) = (Some(at), since_s);
+        let State { order, bodies, .. } = state;
+        *order = core::array::from_fn(|k| k);
+        order.sort_by(|&a, &b| bodies[a].standing().total_cmp(&bodies[b].standing()));
         (state.next, state.begun, state.rested) = (if is_enough { 0 } else { DONE }, false, false);
     }
 
@@ -261,7 +277,7 @@ impl Plan {
     /// Weighs what is left of a cycle's share of particles, of all of it.
     fn work(&self, looked: Timestamp, [mut left, all]: [usize; 2], state: &mut State) {
         while left > 0 && state.next < DONE {
-            let which = state.next;
+            let which = state.order.get(state.next).copied().unwrap_or(state.next);
             if which == PHASES {
                 let cost = LEARNT + LEARNT_OF * state.followed();
                 if left >= cost.min(all) {
@@ -287,7 +303,7 @@ impl Plan {
             left -= filter.weigh(&self.around(paths), &others[..paths.len()], without, *power, left);
             if filter.is_weighed() {
                 self.finish(which, state);
-                (state.next, state.begun) = (which + 1, false);
+                (state.next, state.begun) = (state.next + 1, false);
                 left = left.saturating_sub(FINISHED);
             }
         }
@@ -312,7 +328,9 @@ impl Plan {
     /// Moves a filter's particles to the window's end, and adds up what everybody else shows there. Returns in the time of how many
     /// that are weighed.
     fn begin(&self, which: usize, looked: Timestamp, state: &mut State) -> usize {
-        let is_alone = state.followed() <= 1 && state.chance_of_more() < 0.5;
+        let more = state.chance_of_more();
+        let is_alone = state.followed() <= 1 && more < 0.5;
+        let counted = state.trust() * more;
         let State { paths, bodies, others, shadows, without, sequence, .. } = state;
         let config = &self.config;
         // Everybody else: where he was in the middle of what is read (half a metre beside a ray what is taken of it turns with every
@@ -324,7 +342,7 @@ impl Plan {
             }
             let ahead_s = math::min_f64(looked.seconds_since(body.at), LONGEST_S) - 0.5 * READ_S;
             let (share, chance) = if b == MAX_FOLLOWED {
-                (config.search_share as f32, body.chance_of_more() as f32)
+                (config.search_share as f32, body.chance_of_more(counted) as f32)
             } else {
                 (1.0, 1.0)
             };
@@ -390,7 +408,8 @@ impl Plan {
 
     /// Takes up whoever the search found.
     fn meet(&self, state: &mut State) {
-        let wanted = self.config.wanted(state.followed() > 0, state.chance_of_more());
+        let is_wide = state.paths.iter().filter(|p| p.window.known).all(|p| p.gauge.is_wide());
+        let wanted = self.config.wanted(state.followed(), is_wide, state.chance_of_more());
         let State { paths, bodies, sequence, idle_s, numbers, .. } = state;
         let (known, probe) = bodies.split_at_mut(MAX_FOLLOWED);
         let probe = &mut probe[0];
@@ -452,12 +471,14 @@ fn learn(state: &mut State) {
         return;
     }
     let oldest = (state.windows + 1) % READINGS;
-    // While somebody is there whom nobody follows, more likely than not, his shadows would teach what is wrong.
-    let alone = math::min_f64(1.0, 2.0 * (1.0 - state.chance_of_more()));
+    let (more, trust) = (state.chance_of_more(), state.trust());
+    // While somebody is there whom nobody follows, more likely than not, his shadows would teach what is wrong; unless the search may be
+    // believed to know where.
+    let alone = trust + (1.0 - trust) * math::min_f64(1.0, 2.0 * (1.0 - more));
     let State { paths, bodies, lost, since_s, .. } = state;
     let (known, probe) = bodies.split_at(MAX_FOLLOWED);
     let somebody = probe[0].filter.sample(0.0);
-    let chance = probe[0].chance_of_more() as f32;
+    let chance = probe[0].chance_of_more(trust * more) as f32;
     for path in paths {
         let reading = Reading { new: alone * path.past[oldest].new, ..path.past[oldest] };
         if reading.power <= 0.0 {
