@@ -137,11 +137,8 @@ fn suite(name: &str) -> Result<Suite, String> {
 }
 
 fn width(mhz: &str) -> Result<Width, String> {
-    match mhz {
-        "20" => Ok(Width::Twenty),
-        "40" => Ok(Width::Forty),
-        _ => Err("a channel is 20 or 40 MHz wide".to_owned()),
-    }
+    let asked = Width::ALL.into_iter().find(|width| width.mhz().to_string() == mhz);
+    asked.ok_or_else(|| "a channel is 20 or 40 MHz wide".to_owned())
 }
 
 fn after() -> String {

@@ -3,7 +3,7 @@
 use crate::MAX_PATHS;
 use crate::feature::{ENTRIES, SHAPES, SIGNALS, entry};
 use crate::path::Path;
-use crate::shade::{FREEDOM, PARTS, Reading, SHAPE_FLOOR, STRENGTH_FLOOR, Shadow};
+use crate::shade::{FREEDOM, PARTS, Reading, SHAPE_FLOOR, STRENGTH_FLOOR, Shadow, trust_of};
 use wavewitness_num::math;
 
 const ABREAST: usize = 8;
@@ -98,7 +98,7 @@ impl Readings {
     pub fn trust(&self) -> f64 {
         let count: usize = self.0.iter().map(|eight| eight.count).sum();
         let trust: f64 = self.0.iter().map(|eight| eight.trust).sum();
-        math::max_f64(0.0, math::min_f64(1.0, trust / count.max(1) as f64))
+        trust_of(trust, count)
     }
 
     /// Log-likelihood of all of them with nobody else, but for the same constant.

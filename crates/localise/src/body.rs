@@ -128,11 +128,6 @@ impl Body {
         math::max_f64((counted - UNSURE) / (1.0 - UNSURE), odds / (1.0 + odds))
     }
 
-    /// Probability that he stands.
-    pub fn standing(&self) -> f64 {
-        self.filter.estimate.standing
-    }
-
     /// True if he is somebody else seen twice, or nothing.
     pub fn is_disproved(&self, config: &Config) -> bool {
         self.evidence < config.disproof

@@ -2,11 +2,11 @@
 //!
 //! A frame is `h = g e^{j(φ + kθ)} (b + d)`: the baseline b, what a body adds (d), and each packet's own gain, phase and
 //! slope. So what d adds along b, jb and jkb can't be told from the packet's own; what remains of a delay's steering vector
-//! `e^{−j2πfτ}` has few dimensions, as all delays of a room lie within the resolution of 20 MHz. The three strongest of
-//! them are signals; the fourth is d along b, which the signal strength still tells, if roughly.
+//! `e^{−j2πfτ}` has few dimensions, as all delays of a room lie within the resolution of 20 MHz. The five strongest of
+//! them are signals; the sixth is d along b, which the signal strength still tells, if roughly.
 
 use crate::phase::{self, Tones};
-use crate::spectrum::{HEARD, PAIRS, SPECTRA};
+use crate::spectrum::{HEARD, PAIRS, SPECTRA, pair};
 use core::f64::consts::TAU;
 use wavewitness_num::{C64, complex, math};
 use wavewitness_types::limits::MAX_TONES;
@@ -33,8 +33,6 @@ const TYPICAL_EXCESS_M: f64 = 3.0;
 /// How far a baseline's mean delay may be from what is taken for it, in steps.
 const SMEAR: usize = 1;
 const LIGHT_M_S: f64 = 299_792_458.0;
-/// Frames whose tones lie within more than this are wide.
-const WIDE_HZ: f64 = 30e6;
 /// Departures of strength beyond this are taken as this, dB.
 const MOST_DB: f64 = 8.0;
 /// Least noise: of samples relative to their channel, and of strength, dB.
@@ -85,7 +83,7 @@ impl Steering {
             s.diagonal[k] = complex::abs2(a[heard]) as f32;
             for q in 0..k {
                 let z = complex::conj_mul(a[HEARD[q]], a[heard]);
-                let e = k * (k - 1) / 2 + q;
+                let e = pair(k, q);
                 (s.re[e], s.im[e]) = (z.re as f32, z.im as f32);
             }
         }
@@ -214,8 +212,7 @@ impl Gauge {
 
     /// Whether its frames are wider than 20 MHz.
     pub fn is_wide(&self) -> bool {
-        let tones = self.grid.indices().len();
-        self.grid.offset_hz(tones - 1) - self.grid.offset_hz(0) > WIDE_HZ
+        self.grid.bandwidth_hz() > 20e6
     }
 
     /// Takes a direction's baseline, if it is new. True if all before is void.

@@ -10,7 +10,7 @@ use crate::path::{Path, READ_S, READINGS};
 use crate::phase::Lost;
 use crate::rays::{MOST_RAYS, Walls};
 use crate::sequence::Sequence;
-use crate::shade::{Reading, Shade, Shadow};
+use crate::shade::{Reading, Shade, Shadow, trust_of};
 use crate::spectrum::{Covariance, Scatter};
 use crate::window::LENGTH_S;
 use crate::{Config, MAX_FOLLOWED, MAX_PATHS};
@@ -149,12 +149,17 @@ impl State {
 
     /// What readings are to be trusted of whether somebody is there, 0..=1: with them, the count is.
     fn trust(&self) -> f64 {
-        let (mut sum, mut count) = (0.0, 0.0);
+        let (mut sum, mut count) = (0.0, 0);
         for path in self.paths.iter().filter(|p| p.is_read) {
             sum += path.reading.trust;
-            count += 1.0;
+            count += 1;
         }
-        math::max_f64(0.0, math::min_f64(1.0, sum / math::max_f64(count, 1.0)))
+        trust_of(sum, count)
+    }
+
+    /// Probability that the search is about somebody.
+    fn chance_of_search(&self) -> f64 {
+        self.bodies[MAX_FOLLOWED].chance_of_more(self.trust() * self.chance_of_more())
     }
 }
 
@@ -259,8 +264,9 @@ impl Plan {
         }
         (state.looked, state.since_s) = (Some(at), since_s);
         let State { order, bodies, .. } = state;
+        let standing = |k: usize| bodies[k].filter.estimate.standing;
         *order = core::array::from_fn(|k| k);
-        order.sort_by(|&a, &b| bodies[a].standing().total_cmp(&bodies[b].standing()));
+        order.sort_by(|&a, &b| standing(a).total_cmp(&standing(b)));
         (state.next, state.begun, state.rested) = (if is_enough { 0 } else { DONE }, false, false);
     }
 
@@ -328,9 +334,8 @@ impl Plan {
     /// Moves a filter's particles to the window's end, and adds up what everybody else shows there. Returns in the time of how many
     /// that are weighed.
     fn begin(&self, which: usize, looked: Timestamp, state: &mut State) -> usize {
-        let more = state.chance_of_more();
-        let is_alone = state.followed() <= 1 && more < 0.5;
-        let counted = state.trust() * more;
+        let is_alone = state.followed() <= 1 && state.chance_of_more() < 0.5;
+        let searched = state.chance_of_search();
         let State { paths, bodies, others, shadows, without, sequence, .. } = state;
         let config = &self.config;
         // Everybody else: where he was in the middle of what is read (half a metre beside a ray what is taken of it turns with every
@@ -341,11 +346,8 @@ impl Plan {
                 return None;
             }
             let ahead_s = math::min_f64(looked.seconds_since(body.at), LONGEST_S) - 0.5 * READ_S;
-            let (share, chance) = if b == MAX_FOLLOWED {
-                (config.search_share as f32, body.chance_of_more(counted) as f32)
-            } else {
-                (1.0, 1.0)
-            };
+            let (share, chance) =
+                if b == MAX_FOLLOWED { (config.search_share as f32, searched as f32) } else { (1.0, 1.0) };
             Some((body.filter.sample(ahead_s)?, share, chance))
         });
         for (k, (path, other)) in paths.iter().zip(others.iter_mut()).enumerate() {
@@ -475,10 +477,10 @@ fn learn(state: &mut State) {
     // While somebody is there whom nobody follows, more likely than not, his shadows would teach what is wrong; unless the search may be
     // believed to know where.
     let alone = trust + (1.0 - trust) * math::min_f64(1.0, 2.0 * (1.0 - more));
+    let chance = state.chance_of_search() as f32;
     let State { paths, bodies, lost, since_s, .. } = state;
     let (known, probe) = bodies.split_at(MAX_FOLLOWED);
     let somebody = probe[0].filter.sample(0.0);
-    let chance = probe[0].chance_of_more(trust * more) as f32;
     for path in paths {
         let reading = Reading { new: alone * path.past[oldest].new, ..path.past[oldest] };
         if reading.power <= 0.0 {

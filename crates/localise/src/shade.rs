@@ -43,6 +43,11 @@ pub(crate) const FREEDOM: f32 = 20.0;
 /// are.
 const SHAPE_POWER: f64 = 0.25;
 const KNOWN_SHAPE_POWER: f64 = 0.4;
+/// Share of the channel's power with known phases from which on readings begin to say whether somebody is there (before, they say where):
+/// with frames of 20 MHz, where wrong phases may long explain themselves, and with wider ones; and how much more it takes until they say
+/// all that they can.
+const KNOWN: [f64; 2] = [0.5, 0.2];
+const WELL_KNOWN: f64 = 0.1;
 
 /// Means of a path's signals, the share of them that is new, and the power of their likelihood.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,15 +61,14 @@ pub(crate) struct Reading {
     pub trust: f64,
 }
 
-/// Share of the channel's power with known phases from which on readings begin to say whether somebody is there (before, they say where):
-/// with frames of 20 MHz, where wrong phases may long explain themselves, and with wider ones; and how much more it takes until they say
-/// all that they can.
-const KNOWN: [f64; 2] = [0.5, 0.2];
-const WELL_KNOWN: f64 = 0.1;
-
 /// [`Reading::trust`] by that share.
 pub(crate) fn trust(known: f64, is_wide: bool) -> f64 {
     (known - KNOWN[usize::from(is_wide)]) / WELL_KNOWN
+}
+
+/// What so many readings are to be trusted together, by the sum of what each is: 0..=1.
+pub(crate) fn trust_of(sum: f64, count: usize) -> f64 {
+    math::max_f64(0.0, math::min_f64(1.0, sum / count.max(1) as f64))
 }
 
 /// What the shapes count, by the share of the channel's power of which the phases are known.

@@ -1,6 +1,6 @@
 //! Spectra of one window of one path: what a moving body makes of them, and how probable that makes the measured ones.
 //!
-//! A path gives four real signals ([`crate::feature`]), whose spectrum at a positive frequency is a vector of four complex
+//! Four of a path's real signals ([`crate::feature`]) are looked at, whose spectrum at a positive frequency is a vector of four complex
 //! numbers. A line at the Doppler shift ν and the delay τ has the covariance `P a(τ) aᴴ(τ)` at ν, and its conjugate at −ν:
 //! signals are real. Bins lie side by side in lanes, so that every loop over them is elementwise.
 
@@ -58,7 +58,7 @@ pub(crate) struct Covariance {
 }
 
 /// Place of row r, column s < r in the triangle.
-const fn pair(r: usize, s: usize) -> usize {
+pub(crate) const fn pair(r: usize, s: usize) -> usize {
     r * (r - 1) / 2 + s
 }
 

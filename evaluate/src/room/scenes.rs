@@ -131,11 +131,12 @@ pub fn jobs(request: &Request) -> Vec<Job> {
         out.push(Job { question: Question::Daily, scene: daily(seed, seconds), seed });
     }
     out.retain(|job| request.only.is_empty() || request.only.contains(&job.title()));
-    for job in &mut out {
-        job.scene = job.scene.clone().with_nodes(request.nodes);
-        job.scene.radio.width = request.width;
-    }
-    out
+    let asked = |job: Job| {
+        let mut scene = job.scene.with_nodes(request.nodes);
+        scene.radio.width = request.width;
+        Job { scene, ..job }
+    };
+    out.into_iter().map(asked).collect()
 }
 
 /// People of chance who are scored for so many seconds.

@@ -238,9 +238,8 @@ fn read_radio(mut s: Section<'_>) -> Result<Radio, ConfigError> {
         channel_mhz: s.whole("channel_mhz", 2401, 7125)?.map_or(d.channel_mhz, |x| x as u16),
         width: match s.number("width_mhz", 20.0, 40.0)? {
             None => d.width,
-            Some(20.0) => Width::Twenty,
-            Some(40.0) => Width::Forty,
-            Some(other) => return Err(s.error("width_mhz", other, "20 or 40")),
+            Some(mhz) => (Width::ALL.into_iter().find(|width| f64::from(width.mhz()) == mhz))
+                .ok_or_else(|| s.error("width_mhz", mhz, "20 or 40"))?,
         },
         transmit_dbm: s.or("transmit_dbm", -40.0, 30.0, d.transmit_dbm)?,
         noise_floor_dbm: s.whole("noise_floor_dbm", -120, -40)?.map_or(d.noise_floor_dbm, |x| x as i8),
