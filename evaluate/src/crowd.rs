@@ -7,6 +7,7 @@
 use crate::room::{THERE_WEIGHT, in_threads};
 use crate::{Failure, Report, Row};
 use wavewitness_engine::{Engine, EngineConfig};
+use wavewitness_fixtures::channel::Width;
 use wavewitness_fixtures::crowd::{Habits, crowd};
 use wavewitness_fixtures::drift::Drift;
 use wavewitness_fixtures::rng::Rng;
@@ -111,9 +112,10 @@ struct Seen {
     said: Said,
 }
 
-fn see(seed: u64, people: usize, drift_rad: f64) -> Result<Seen, Failure> {
+fn see(seed: u64, people: usize, request: &Request) -> Result<Seen, Failure> {
     let mut scene = room_of_chance(seed, u64::from(ENTER_S) + LONG_S);
-    scene.drift = Drift { phase_rad: drift_rad, period_s: DRIFT_S, ..Drift::NONE };
+    scene.radio.width = request.width;
+    scene.drift = Drift { phase_rad: request.drift_rad, period_s: DRIFT_S, ..Drift::NONE };
     let habits = Habits { sit: true, wave: true, enter_after_s: ENTER_S, ..Habits::default() };
     scene.actors = crowd(&scene, seed, people as u32, habits);
     let settings = EngineConfig::default();
@@ -135,16 +137,30 @@ fn see(seed: u64, people: usize, drift_rad: f64) -> Result<Seen, Failure> {
     Ok(seen)
 }
 
-/// Rooms of so many seeds, each with one to five people. Their walls' reflections turn by up to `drift_rad` after the baseline was taken.
+/// Which rooms.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The seed of the first.
+    pub first_seed: u64,
+    /// How many, one a seed.
+    pub seeds: u64,
+    /// Of the channel that nodes send in.
+    pub width: Width,
+    /// By how much the walls' reflections turn after the baseline was taken, at most, radians.
+    pub drift_rad: f64,
+}
+
+/// Rooms of so many seeds, each with one to five people.
 ///
 /// # Errors
 /// If the engine refuses a configuration.
-pub fn run(first_seed: u64, seeds: u64, drift_rad: f64) -> Result<Report, Failure> {
+pub fn run(request: &Request) -> Result<Report, Failure> {
+    let Request { first_seed, seeds, width, drift_rad } = *request;
     let jobs: Vec<(u64, usize)> =
         (first_seed..first_seed + seeds).flat_map(|seed| (1..=MOST).map(move |n| (seed, n))).collect();
     let seen = in_threads(jobs.len(), |k| {
         let (seed, people) = jobs[k];
-        let seen = see(seed, people, drift_rad)?;
+        let seen = see(seed, people, request)?;
         eprintln!("room {seed}, {people} people: level {:.3}", seen.levels.mean());
         Ok(seen)
     })?;
@@ -155,7 +171,8 @@ pub fn run(first_seed: u64, seeds: u64, drift_rad: f64) -> Result<Report, Failur
     }
     said_and_true(&seen, &mut report);
     report.notes.push(format!(
-        "{seeds} rooms of chance from seed {first_seed} on, {LONG_S} s each; reflections turn by up to {drift_rad} rad"
+        "{seeds} rooms of chance from seed {first_seed} on, {LONG_S} s each, {} MHz; reflections turn by up to {drift_rad} rad",
+        width.mhz()
     ));
     Ok(report)
 }

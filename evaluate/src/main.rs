@@ -101,6 +101,9 @@ enum Command {
         /// The seed of the first
         #[arg(long, default_value_t = 601)]
         first_seed: u64,
+        /// Width of the channel that nodes send in, MHz: 20 or 40
+        #[arg(long, default_value = "20", value_parser = width)]
+        width: Width,
         /// By how much the walls' reflections turn since the room was empty, at most, radians
         #[arg(long, value_name = "RADIANS", default_value_t = 0.0)]
         drift: f64,
@@ -156,8 +159,10 @@ fn main() -> ExitCode {
         (Some(Command::All { dir, markdown }), _) => all(dir, *markdown, cli.json, plot),
         (Some(Command::Simulator { dir, markdown }), _) => beside(dir, *markdown, cli.json, plot),
         (Some(Command::Degradation { short, write }), _) => degradation(*short, write.as_deref()),
-        (Some(Command::Crowd { seeds, first_seed, drift, markdown }), _) => {
-            crowd::run(*first_seed, *seeds, *drift).map(|r| print(&[r], *markdown, cli.json))
+        (Some(Command::Crowd { seeds, first_seed, width, drift, markdown }), _) => {
+            let request =
+                crowd::Request { first_seed: *first_seed, seeds: *seeds, width: *width, drift_rad: *drift };
+            crowd::run(&request).map(|r| print(&[r], *markdown, cli.json))
         }
         (Some(Command::PostureTrain { short, keep, write, markdown }), _) => {
             let extent = if *short { training::Extent::Short } else { training::Extent::Full };

@@ -49,6 +49,9 @@ wavewitness_types::stage_config! {
         ln_section_sd: f64 = 0.6, 0.0, 3.0;
         /// How often a walker turns anywhere, 1/s.
         turn_hz: f64 = 0.8, 0.0, 10.0;
+        /// How often somebody who stands is tried as a walker, 1/s, where frames are wider than 20 MHz: more often than people begin to walk,
+        /// since who is taken to stand where nobody is is found elsewhere only by walking. Elsewhere `turn_hz` counts for him, too.
+        wide_start_hz: f64 = 1.6, 0.0, 10.0;
         /// How often he stops, 1/s.
         stop_hz: f64 = 0.12, 0.0, 10.0;
         /// Standard deviation of a velocity at random, m/s an axis.

@@ -2,7 +2,7 @@
 
 use crate::Config;
 use crate::abreast::Readings;
-use crate::path::{Path, READ_S, READINGS};
+use crate::path::{self, Path, READ_S, READINGS};
 use crate::phase::{Loss, Lost};
 use crate::proposal;
 use crate::rays::MOST_RAYS;
@@ -201,12 +201,14 @@ impl Filter {
         // So much keeps the deviation that sections are drawn with.
         let section_step = config.ln_section_sd * math::sqrt(SECTION_PULL * (2.0 - SECTION_PULL));
         let chance_of = |rate_hz: f64| 1.0 - math::exp(-rate_hz * dt_s);
-        let (lost, turn, stop) =
-            (chance_of(config.lost_hz), chance_of(config.turn_hz), chance_of(config.stop_hz));
+        let (lost, stop) = (chance_of(config.lost_hz), chance_of(config.stop_hz));
+        let start_hz = if path::are_wide(paths) { config.wide_start_hz } else { config.turn_hz };
+        let (start, turn) = (chance_of(start_hz), chance_of(config.turn_hz));
         let root_s = math::sqrt(dt_s);
         for p in &mut self.particles {
             let chance = sequence.uniform();
             let standing = p.is_standing();
+            let turn = if standing { start } else { turn };
             if chance < lost {
                 *p = anywhere(config, room, paths, p.weight, sequence);
             } else if chance < lost + turn {

@@ -176,6 +176,11 @@ impl Path {
     }
 }
 
+/// Whether all frames of the present windows are wider than 20 MHz.
+pub(crate) fn are_wide(paths: &[Path]) -> bool {
+    paths.iter().filter(|p| p.window.known).all(|p| p.gauge.is_wide())
+}
+
 #[cfg(test)]
 mod tests {
     //! Guards that a reading counts once, and again when something else stands in the way.

@@ -6,7 +6,7 @@ use crate::feature::Scratch;
 use crate::filter::{Sample, Surroundings};
 use crate::fresnel::Fresnel;
 use crate::geometry::Antenna;
-use crate::path::{Path, READ_S, READINGS};
+use crate::path::{self, Path, READ_S, READINGS};
 use crate::phase::Lost;
 use crate::rays::{MOST_RAYS, Walls};
 use crate::sequence::Sequence;
@@ -410,7 +410,7 @@ impl Plan {
 
     /// Takes up whoever the search found.
     fn meet(&self, state: &mut State) {
-        let is_wide = state.paths.iter().filter(|p| p.window.known).all(|p| p.gauge.is_wide());
+        let is_wide = path::are_wide(&state.paths);
         let wanted = self.config.wanted(state.followed(), is_wide, state.chance_of_more());
         let State { paths, bodies, sequence, idle_s, numbers, .. } = state;
         let (known, probe) = bodies.split_at_mut(MAX_FOLLOWED);
