@@ -523,8 +523,30 @@ fn anywhere(config: &Config, room: &Room, paths: &[Path], weight: f64, sequence:
 
 #[cfg(test)]
 mod tests {
-    //! Guards that who was drawn more than once is weighed once, with all of his weight.
+    //! Guards that who was drawn more than once is weighed once, with all of his weight, and how often who stands is tried as a walker.
     use super::*;
+
+    const ROOM: Room = Room { min_m: [0.0; 3], max_m: [6.0, 5.0, 2.6] };
+
+    /// What share of those who stand walks or is elsewhere after a second.
+    fn gone_in_a_second(paths: &[Path]) -> f64 {
+        let config =
+            Config { lost_hz: 0.0, turn_hz: 0.2, wide_start_hz: 1.0, stop_hz: 0.0, ..Config::default() };
+        let (mut filter, count) = (Filter::new(4_000, 0), 4_000);
+        filter.particles.resize(count, Particle { at_m: [3.0, 2.5], ..Particle::default() });
+        filter.predict(1.0, &config, &ROOM, paths, &mut Sequence::new());
+        filter.particles.iter().filter(|p| !p.is_standing()).count() as f64 / count as f64
+    }
+
+    #[test]
+    fn who_stands_is_tried_as_a_walker_more_often_where_frames_are_wide() {
+        let mut narrow = Path::along_a_wall();
+        narrow.window.known = true;
+        for (paths, rate_hz) in [(vec![narrow], 0.2), (vec![], 1.0)] {
+            let (gone, expected) = (gone_in_a_second(&paths), 1.0 - math::exp(-rate_hz));
+            assert!((gone - expected).abs() < 0.03, "{gone} for {expected}");
+        }
+    }
 
     #[test]
     fn who_was_drawn_twice_is_one() {
